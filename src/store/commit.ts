@@ -1,0 +1,97 @@
+import { resourceExhausted } from "../base/status-error.ts";
+import { condense, type VisibleStatus } from "./aggregate.ts";
+import type { ConditionReader } from "./condition-rules.ts";
+import { GpuObject } from "./gpu-object.ts";
+import type { HistoryEvent } from "./history.ts";
+import { compareInstants } from "./instants.ts";
+import { LIST_BYTES_MAX } from "./limits.ts";
+import type { Entry, Transaction } from "./transaction.ts";
+import type { EventType, GpuFacts } from "./types.ts";
+
+/** What a commit does to one GPU. */
+interface EntryChange {
+  readonly key: string;
+  readonly before: Entry | undefined;
+  readonly after: Entry | undefined;
+}
+
+export interface CommitPlan {
+  readonly changes: readonly EntryChange[];
+  /** One for each visible change, with rising versions. */
+  readonly events: readonly HistoryEvent[];
+  readonly listBytes: number;
+}
+
+const NOTHING: VisibleStatus = { conditions: [], action: "" };
+
+/**
+ * Works out what a transaction changes, encodes it and checks the size of the list; throws before anything is changed.
+ */
+export function planCommit(
+  transaction: Transaction,
+  gpus: ReadonlyMap<string, Entry>,
+  version: number,
+  listBytes: number,
+  reader: ConditionReader,
+): CommitPlan {
+  const changes: EntryChange[] = [];
+  const events: HistoryEvent[] = [];
+  let bytes = listBytes;
+  const emit = (type: EventType, object: GpuObject) =>
+    events.push({ version: object.version, type, bytes: object.event(type) });
+  for (const [key, facts] of transaction.gpus) {
+    const before = gpus.get(key);
+    if (facts === undefined && before === undefined) continue;
+    const next = version + events.length + 1;
+    const after = facts === undefined ? undefined : entryOf(facts, before, next, reader, transaction);
+    if (after === undefined) {
+      if (before !== undefined) emit("DELETED", before.object.at(next));
+    } else if (after.object !== before?.object) {
+      emit(before === undefined ? "ADDED" : "MODIFIED", after.object);
+    }
+    bytes += sizeInList(after) - sizeInList(before);
+    changes.push({ key, before, after });
+  }
+  if (bytes > LIST_BYTES_MAX && bytes > listBytes && transaction.lost.length === 0) throw tooLarge(bytes);
+  return { changes, events, listBytes: bytes };
+}
+
+/** The entry with the same object where consumers would see no change. */
+function entryOf(
+  facts: GpuFacts,
+  before: Entry | undefined,
+  version: number,
+  reader: ConditionReader,
+  transaction: Transaction,
+): Entry {
+  const object = before?.object;
+  const status = condense(facts, object?.status ?? NOTHING, reader, transaction.at);
+  if (object !== undefined && object.name === facts.name && object.uuid === facts.uuid) {
+    if (sameStatus(object.status, status)) return { facts, object };
+  }
+  return { facts, object: new GpuObject(facts.name, facts.uuid, version, status) };
+}
+
+function sameStatus(a: VisibleStatus, b: VisibleStatus): boolean {
+  if (a.action !== b.action || a.conditions.length !== b.conditions.length) return false;
+  return a.conditions.every((left, i) => {
+    const right = b.conditions[i];
+    return (
+      right !== undefined &&
+      left.type === right.type &&
+      left.status === right.status &&
+      left.reason === right.reason &&
+      left.message === right.message &&
+      compareInstants(left.since, right.since) === 0
+    );
+  });
+}
+
+function sizeInList(entry: Entry | undefined): number {
+  return entry === undefined ? 0 : entry.object.listItem.length;
+}
+
+function tooLarge(bytes: number): Error {
+  const limit = `the limit is ${LIST_BYTES_MAX} (3.5 MiB), because clients accept replies of 4 MiB`;
+  return resourceExhausted("status", `the list of all GPUs would take ${bytes} bytes; ${limit}`);
+}

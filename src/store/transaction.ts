@@ -1,0 +1,250 @@
+import { StatusError } from "../base/status-error.ts";
+import type { Moment } from "./aggregate.ts";
+import type { ConditionReader } from "./condition-rules.ts";
+import { withCondition, withLostProvider, withoutProviders, withRegistration, withStatus } from "./facts.ts";
+import type { GpuObject } from "./gpu-object.ts";
+import { GPUS_MAX } from "./limits.ts";
+import { isOverdue, judgeClaim, type Provider, renewedByHeartbeat, renewedByWrite, toForget } from "./providers.ts";
+import type { ConditionInput, GpuFacts, StatusInput, Writer } from "./types.ts";
+
+/** A GPU as committed. */
+export interface Entry {
+  readonly facts: GpuFacts;
+  readonly object: GpuObject;
+}
+
+/** The committed state; only a commit changes it. */
+export interface StoreState {
+  /** By name in lower case. */
+  readonly gpus: ReadonlyMap<string, Entry>;
+  /** UUID in lower case to the GPU's key. */
+  readonly uuids: ReadonlyMap<string, string>;
+  readonly providers: ReadonlyMap<string, Provider>;
+}
+
+export interface TransactionContext {
+  readonly reader: ConditionReader;
+  readonly bound: ReadonlyMap<string, string>;
+  readonly leaseMs: number;
+  readonly nowMs: number;
+  readonly at: Moment;
+}
+
+/** The version is known once the transaction is committed. */
+export interface WriteOutcome {
+  resourceVersion: number;
+}
+
+export interface RegisterInput {
+  readonly name: string;
+  readonly uuid: string;
+  readonly status: StatusInput | undefined;
+}
+
+export const keyOf = (name: string): string => name.toLowerCase();
+
+/**
+ * Commands of one writer or several, drafted over the committed state: nobody sees a draft, and a command that throws
+ * takes all of them back. Use it only inside the section that received it.
+ */
+export class Transaction {
+  /** Drafts by key, in the order of the first touch; undefined for a GPU that goes. */
+  readonly gpus = new Map<string, GpuFacts | undefined>();
+  readonly providers = new Map<string, Provider>();
+  readonly forgotten = new Set<string>();
+  readonly outcomes: { readonly key: string; readonly outcome: WriteOutcome }[] = [];
+  readonly lost: { readonly id: string; readonly gpus: number }[] = [];
+  readonly #state: StoreState;
+  readonly #context: TransactionContext;
+  #closed = false;
+
+  constructor(state: StoreState, context: TransactionContext) {
+    this.#state = state;
+    this.#context = context;
+  }
+
+  get at(): Moment {
+    return this.#context.at;
+  }
+
+  /** Nothing more can be drafted. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  register(writer: Writer, input: RegisterInput): WriteOutcome & { readonly created: boolean } {
+    const key = keyOf(input.name);
+    const before = this.#find(key);
+    const provider = this.#resolve(writer, before);
+    if (before === undefined) this.#checkRoom();
+    const known = before ?? { name: input.name, uuid: "", registrations: [], reports: new Map() };
+    let next = withRegistration(known, provider);
+    if (next.registrations[0] === provider) next = this.#withUuid(next, key, input.uuid);
+    if (input.status !== undefined && !next.reports.has(provider)) {
+      next = withStatus(next, provider, input.status, this.#context.reader, this.at);
+    }
+    if (next !== before) this.#draft(key, next);
+    return Object.assign(this.#outcome(key), { created: before === undefined });
+  }
+
+  /** Takes away what the writer registered and reported, under all of its ids. */
+  unregister(writer: Writer, name: string): { readonly deleted: boolean } {
+    const key = keyOf(name);
+    const before = this.#find(key);
+    if (before === undefined) return { deleted: false };
+    const next = withoutProviders(before, this.#idsOf(writer, before));
+    const deleted = next.registrations.length === 0;
+    if (next !== before) this.#draft(key, deleted ? undefined : next);
+    return { deleted };
+  }
+
+  updateStatus(writer: Writer, name: string, status: StatusInput): WriteOutcome {
+    return this.#update(writer, name, (facts, provider) =>
+      withStatus(facts, provider, status, this.#context.reader, this.at),
+    );
+  }
+
+  updateCondition(writer: Writer, name: string, condition: ConditionInput): WriteOutcome {
+    return this.#update(writer, name, (facts, provider) =>
+      withCondition(facts, provider, condition, this.#context.reader, this.at),
+    );
+  }
+
+  heartbeat(writer: Writer & { kind: "peer" }): { readonly acknowledged: boolean } {
+    this.#assertOpen();
+    const id = this.#claim(writer, writer.claimedId);
+    const renewal = renewedByHeartbeat(this.#provider(id), this.#context.nowMs);
+    this.providers.set(id, renewal.provider);
+    return { acknowledged: renewal.acknowledged };
+  }
+
+  /** Whether this GPU is known, drafts included. */
+  has(name: string): boolean {
+    return this.#find(keyOf(name)) !== undefined;
+  }
+
+  /** Turns the good conditions of every overdue provider to Unknown. */
+  expireLeases(): void {
+    const { leaseMs, nowMs, reader } = this.#context;
+    for (const provider of this.#state.providers.values()) {
+      if (!isOverdue(provider, leaseMs, nowMs)) continue;
+      this.providers.set(provider.id, { ...provider, lease: { kind: "lost" } });
+      let gpus = 0;
+      for (const key of this.#state.gpus.keys()) {
+        const before = this.#find(key);
+        if (before === undefined) continue;
+        const next = withLostProvider(before, provider.id, leaseMs, reader, this.at);
+        if (next === before) continue;
+        this.#draft(key, next);
+        gpus++;
+      }
+      this.lost.push({ id: provider.id, gpus });
+    }
+  }
+
+  #update(writer: Writer, name: string, change: (facts: GpuFacts, provider: string) => GpuFacts): WriteOutcome {
+    const key = keyOf(name);
+    const before = this.#find(key);
+    if (before === undefined) throw new StatusError("NOT_FOUND", `no GPU is named ${JSON.stringify(name)}`);
+    const next = change(before, this.#resolve(writer, before));
+    if (next !== before) this.#draft(key, next);
+    return this.#outcome(key);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StatusError("ABORTED", "the transaction is over");
+  }
+
+  #find(key: string): GpuFacts | undefined {
+    this.#assertOpen();
+    return this.gpus.has(key) ? this.gpus.get(key) : this.#state.gpus.get(key)?.facts;
+  }
+
+  #draft(key: string, facts: GpuFacts | undefined): void {
+    this.gpus.set(key, facts);
+  }
+
+  #outcome(key: string): WriteOutcome {
+    const outcome = { resourceVersion: 0 };
+    this.outcomes.push({ key, outcome });
+    return outcome;
+  }
+
+  /** The id to write under: as claimed, else of the caller's registration on this GPU, else of the caller's identity. */
+  #resolve(writer: Writer, facts: GpuFacts | undefined): string {
+    if (writer.kind === "builtin") {
+      if (!this.#known(writer.id)) this.#remember({ id: writer.id, identity: undefined, lease: { kind: "none" } });
+      return writer.id;
+    }
+    const ofCaller = (id: string) => this.#known(id)?.identity === writer.identity;
+    const id = this.#claim(writer, writer.claimedId || (facts?.registrations.find(ofCaller) ?? writer.identity));
+    this.providers.set(id, renewedByWrite(this.#provider(id), this.#context.nowMs));
+    return id;
+  }
+
+  #claim(writer: Writer & { kind: "peer" }, id: string): string {
+    const known = this.#known(id);
+    const inUse = known !== undefined && known.identity !== writer.identity && this.#idsInUse().has(id);
+    const claim = { id, identity: writer.identity, superuser: writer.superuser };
+    const provider = judgeClaim(claim, { bound: this.#context.bound, known, inUse });
+    if (known === undefined) this.#remember(provider);
+    else if (provider !== known) this.providers.set(id, provider);
+    return id;
+  }
+
+  #known(id: string): Provider | undefined {
+    return this.providers.get(id) ?? (this.forgotten.has(id) ? undefined : this.#state.providers.get(id));
+  }
+
+  #provider(id: string): Provider {
+    const provider = this.#known(id);
+    if (provider === undefined) throw new StatusError("ABORTED", `provider ${id} is gone`);
+    return provider;
+  }
+
+  #remember(provider: Provider): void {
+    const forgotten = toForget(this.#state.providers, () => this.#idsInUse());
+    if (forgotten !== undefined) this.forgotten.add(forgotten);
+    this.providers.set(provider.id, provider);
+  }
+
+  #idsInUse(): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const key of new Set([...this.#state.gpus.keys(), ...this.gpus.keys()])) {
+      const facts = this.#find(key);
+      for (const id of facts?.registrations ?? []) ids.add(id);
+      for (const id of facts?.reports.keys() ?? []) ids.add(id);
+    }
+    return ids;
+  }
+
+  #idsOf(writer: Writer, facts: GpuFacts): ReadonlySet<string> {
+    if (writer.kind === "builtin") return new Set([writer.id]);
+    const ids = [...facts.registrations, ...facts.reports.keys()];
+    return new Set(ids.filter((id) => this.#known(id)?.identity === writer.identity));
+  }
+
+  #checkRoom(): void {
+    let count = this.#state.gpus.size;
+    for (const [key, facts] of this.gpus) {
+      count += (facts === undefined ? 0 : 1) - (this.#state.gpus.has(key) ? 1 : 0);
+    }
+    if (count >= GPUS_MAX) throw new StatusError("RESOURCE_EXHAUSTED", `name: ${GPUS_MAX} GPUs are registered already`);
+  }
+
+  #withUuid(facts: GpuFacts, key: string, uuid: string): GpuFacts {
+    if (uuid === "" || uuid.toLowerCase() === facts.uuid.toLowerCase()) return facts;
+    const holder = this.#holderOf(uuid.toLowerCase());
+    if (holder !== undefined && keyOf(holder) !== key) {
+      throw new StatusError("ALREADY_EXISTS", `spec.uuid: ${uuid} is known as ${holder}`);
+    }
+    return { ...facts, uuid };
+  }
+
+  /** The name under which a UUID is known, drafts included. */
+  #holderOf(uuid: string): string | undefined {
+    for (const facts of this.gpus.values()) if (facts?.uuid.toLowerCase() === uuid) return facts.name;
+    const key = this.#state.uuids.get(uuid);
+    return key === undefined || this.gpus.has(key) ? undefined : this.#state.gpus.get(key)?.facts.name;
+  }
+}
