@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { UNBOUNDED } from "../../src/base/cancel-scope.ts";
+import { GpuService, type WatchGpusResponse } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
+import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
+import type { Writer } from "../../src/store/types.ts";
+import { spawnBinary } from "../support/binary.ts";
+import { TestClient } from "../support/test-client.ts";
+import { startTestServer, type TestServer } from "../support/test-server.ts";
+
+/** T-SLOW-1, and the play that makes a server with a bounded channel for each watcher drop most events in silence. */
+
+const { watchGpus, getGpu } = GpuService.method;
+const WRITER: Writer = { kind: "peer", identity: "uid:0", superuser: true, claimedId: "storm" };
+
+let server: TestServer;
+let client: TestClient;
+let written = 0;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  client = new TestClient(server.unixTarget);
+  for (let i = 0; i < 8; i++) await client.call(ProviderService.method.registerGpu, { name: `gpu-${i}` });
+});
+
+afterAll(async () => {
+  client[Symbol.dispose]();
+  await server.stop();
+});
+
+/** Writes inside the server, in slices so that the server serves meanwhile. */
+async function storm(updates: number, perSlice: number, pauseMs: number): Promise<void> {
+  for (let done = 0; done < updates; done += perSlice) {
+    for (let i = 0; i < Math.min(perSlice, updates - done); i++) {
+      written++;
+      const status = written % 2 === 0 ? "True" : "False";
+      const condition = { type: "Storm", status, reason: `n${written}`, message: "", at: undefined } as const;
+      server.store.write(UNBOUNDED, (transaction) =>
+        transaction.updateCondition(WRITER, `gpu-${written % 8}`, condition),
+      );
+    }
+    await Bun.sleep(pauseMs);
+  }
+}
+
+/** Every version from the first event on, without a gap or a repeat. */
+function expectComplete(events: readonly WatchGpusResponse[]): void {
+  const versions = events.map(({ object }) => object?.resourceVersion ?? 0n);
+  expect(versions).toEqual(versions.map((_, i) => (versions[0] ?? 0n) + BigInt(i)));
+}
+
+describe("a watcher that pauses for 6 s under 40,000 updates a second", () => {
+  test("gets every event or OUT_OF_RANGE, while its neighbour gets all", async () => {
+    const neighbourClient = new TestClient(server.unixTarget);
+    const neighbour = neighbourClient.stream(watchGpus, {});
+    const slow = client.stream(watchGpus, {});
+    await Promise.all([neighbour.messagesUpTo(8), slow.messagesUpTo(8)]);
+    const before = written;
+    slow.call.pause();
+    const started = performance.now();
+    while (performance.now() - started < 6_000) await storm(400, 400, 10);
+    slow.call.resume();
+    const updates = written - before;
+    expect(updates).toBeGreaterThan(40_000);
+    const done = () => slow.end !== undefined || slow.messages.length === 8 + updates;
+    await slow.until(done, "every event or an end");
+    expectComplete(slow.messages.slice(8));
+    if (slow.messages.length < 8 + updates) expect(slow.end?.code).toBe("OUT_OF_RANGE");
+    await neighbour.until(() => neighbour.end !== undefined || neighbour.messages.length === 8 + updates, "neighbour");
+    expectComplete(neighbour.messages.slice(8));
+    expect([neighbour.messages.length, neighbour.end]).toEqual([8 + updates, undefined]);
+    console.log(`paused watcher: ${slow.messages.length - 8} of ${updates} events, then ${slow.end?.code ?? "all"}`);
+    neighbour.call.cancel();
+    neighbourClient[Symbol.dispose]();
+  }, 120_000);
+});
+
+describe("watchers that never read, under 100,000 updates to the compiled binary", () => {
+  test("are ended or closed within 30 s, cost under 1 MB each, and others are served", async () => {
+    const binary = await spawnBinary([]);
+    const writer = new TestClient(binary.unixTarget);
+    await writer.call(ProviderService.method.registerGpu, { name: "gpu-0" });
+    const clients = Array.from({ length: STALLED }, () => new TestClient(binary.unixTarget));
+    // The history fills up first: what grows after that grows for the watchers.
+    await updates(writer, 40_000);
+    const stalled = clients.map((each) => each.stream(watchGpus, {}));
+    await Promise.all(stalled.map((watch) => watch.messagesUpTo(1)));
+    for (const watch of stalled) watch.call.pause();
+    const rssBefore = await binary.metric("process_resident_memory_bytes");
+    await updates(writer, 100_000);
+    const grown = (await binary.metric("process_resident_memory_bytes")) - rssBefore;
+    console.log(`${STALLED} stalled watchers: resident memory grew by ${(grown / 2 ** 20).toFixed(1)} MiB`);
+    expect(grown).toBeLessThan(STALLED * 2 ** 20);
+    const limit = performance.now() + 30_000;
+    const active = () => binary.metric("device_api_server_watch_streams_active");
+    while ((await active()) > 0 && performance.now() < limit) await Bun.sleep(200);
+    expect(await active()).toBe(0);
+    expect(await binary.metric("device_api_server_watch_streams_expired_total")).toBe(STALLED);
+    expect((await writer.call(getGpu, { name: "gpu-0" })).gpu?.metadata?.name).toBe("gpu-0");
+    for (const each of [writer, ...clients]) each[Symbol.dispose]();
+    await binary.stop();
+  }, 240_000);
+});
+
+const STALLED = 32;
+/** Enough calls in flight to keep the server busy from one connection. */
+const IN_FLIGHT = 64;
+
+async function updates(writer: TestClient, count: number): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) {
+      const n = next++;
+      const condition = { type: "Storm", status: n % 2 === 0 ? "True" : "False", reason: `n${n}` };
+      await writer.call(ProviderService.method.updateGpuCondition, { name: "gpu-0", condition });
+    }
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+}
