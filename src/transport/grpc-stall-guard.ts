@@ -1,0 +1,56 @@
+import type { Clock, Scheduler } from "../base/clock.ts";
+
+/** A call whose last word is spoken, and which only has to leave. */
+export interface Leaving {
+  destroyConnection(): void;
+}
+
+export interface StallGuard extends Disposable {
+  /** From now on the call has `graceMs` to close. */
+  watch(call: Leaving, graceMs: number): void;
+  unwatch(call: Leaving): void;
+}
+
+/** How often the waiting calls are looked at: a call is destroyed at most this much later than its grace says. */
+const SWEEP_PERIOD_MS = 250;
+
+/**
+ * Destroys the connections of clients that do not take what was sent to them. A status queues behind the data, so a
+ * client without an open window would hold its stream, and the memory of its messages, for ever; HTTP/2 through the
+ * library has no other way out than the socket.
+ *
+ * One timer for all calls, and none while nobody waits: a timer for each unary reply would cost more than the reply.
+ */
+export function createStallGuard(clock: Clock, scheduler: Scheduler): StallGuard {
+  const dueMs = new Map<Leaving, number>();
+  let timer: Disposable | undefined;
+
+  const sweep = () => {
+    timer = undefined;
+    const nowMs = clock.monotonicMs();
+    for (const [call, due] of dueMs) {
+      if (due > nowMs) continue;
+      dueMs.delete(call);
+      call.destroyConnection();
+    }
+    arm();
+  };
+  const arm = () => {
+    if (dueMs.size > 0) timer ??= scheduler.setTimer(sweep, SWEEP_PERIOD_MS);
+  };
+
+  return {
+    watch(call, graceMs) {
+      dueMs.set(call, clock.monotonicMs() + graceMs);
+      arm();
+    },
+    unwatch(call) {
+      dueMs.delete(call);
+    },
+    [Symbol.dispose]() {
+      dueMs.clear();
+      timer?.[Symbol.dispose]();
+      timer = undefined;
+    },
+  };
+}
