@@ -1,0 +1,59 @@
+import { quoted, UsageError } from "../server/flags-kinds.ts";
+import { nearest } from "../server/flags-parse.ts";
+import { describeFailure } from "./failure.ts";
+import { getCommand } from "./get.ts";
+import { healthcheckCommand } from "./healthcheck.ts";
+import { commandHelp, EXIT_STATUS_HELP, PROGRAM, renderCommands } from "./help.ts";
+import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
+import { createServeCommand, type ServeHost } from "./serve.ts";
+import { simulateCommand } from "./simulate.ts";
+import { versionCommand } from "./version.ts";
+import { watchCommand } from "./watch.ts";
+
+/** Runs the command that the arguments name, and answers with the exit status; a failure is one line. */
+export async function dispatch(args: readonly string[], io: CommandIo, host: ServeHost): Promise<number> {
+  const serve = createServeCommand(host);
+  const commands = [serve, getCommand, watchCommand, simulateCommand, healthcheckCommand, versionCommand];
+  try {
+    const [first, ...rest] = args;
+    if (first === undefined || first.startsWith("-")) {
+      return isHelp(first) ? await programHelp(commands, serve, io) : await serve.run(args, io);
+    }
+    if (first === "help") return await help(rest[0], commands, serve, io);
+    return await find(first, commands).run(rest, io);
+  } catch (error) {
+    const { line, status } = describeFailure(error);
+    await io.complain(`${PROGRAM}: ${line}`);
+    return status;
+  }
+}
+
+function isHelp(argument: string | undefined): boolean {
+  return argument === "-h" || argument === "-help" || argument === "--help";
+}
+
+function find(name: string, commands: readonly Command[]): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command !== undefined) return command;
+  const near = nearest(name, ["help", ...commands.map((candidate) => candidate.name)]);
+  throw new UsageError(
+    `unknown command ${quoted(name)}${near === undefined ? "" : `; did you mean ${near}?`} See ${PROGRAM} help`,
+  );
+}
+
+async function help(name: string | undefined, commands: readonly Command[], serve: Command, io: CommandIo) {
+  return name === undefined ? await programHelp(commands, serve, io) : await commandHelp(find(name, commands), io);
+}
+
+async function programHelp(commands: readonly Command[], serve: Command, io: CommandIo): Promise<number> {
+  await io.print(`Serves the state of every GPU of this node over gRPC: consumers read and watch, providers report health.
+
+Usage: ${PROGRAM} [COMMAND] [flags]
+
+${renderCommands(commands)}
+Flags of serve (--name=value or --name value; a flag wins over its variable; "${PROGRAM} help COMMAND" shows others).
+
+${serve.flagHelp()}
+${EXIT_STATUS_HELP}`);
+  return EXIT_OK;
+}

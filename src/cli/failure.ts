@@ -1,0 +1,53 @@
+import { printable } from "../base/log-text.ts";
+import { RpcError } from "../client/client.ts";
+import type { Target } from "../client/target.ts";
+import { UsageError } from "../server/flags-kinds.ts";
+import { ListenError } from "../transport/http-listener.ts";
+import { EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE } from "./io.ts";
+
+/** A command could not do its work: one line for the person, and the exit status. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What a failed call means to somebody at a terminal, and what to try. */
+export function explainRpcError(error: unknown, target: Target): unknown {
+  if (!(error instanceof RpcError)) return error;
+  const { code, message } = error;
+  switch (code) {
+    case "UNAVAILABLE":
+      return new CommandError(`cannot reach the server at ${target.shown}: ${advise(message)}`, EXIT_UNREACHABLE);
+    case "DEADLINE_EXCEEDED":
+      return new CommandError(`no answer from ${target.shown} in time: try a longer --timeout`, EXIT_UNREACHABLE);
+    case "OUT_OF_RANGE":
+      return new CommandError(`${message}: list again, or watch without --from`, EXIT_FAILURE);
+    default:
+      return new CommandError(`${code}: ${message}`, EXIT_FAILURE);
+  }
+}
+
+const ADVICE: readonly (readonly [string, string])[] = [
+  ["ENOENT", "there is no such socket. Is the server running? --target or NVIDIA_DEVICE_API_TARGET names another one"],
+  ["ECONNREFUSED", "nobody listens there. Is the server running? --target names another place"],
+  ["EACCES", "this user may not open the socket. Run as root, or as a member of the socket's group"],
+  ["ENOTFOUND", "there is no host of that name"],
+  ["EAGAIN", "the server has too many connections waiting. Try again"],
+];
+
+function advise(message: string): string {
+  return ADVICE.find(([code]) => message.includes(code))?.[1] ?? message;
+}
+
+/** The line and the exit status for whatever a command threw. */
+export function describeFailure(error: unknown): { readonly line: string; readonly status: number } {
+  const line = printable(error instanceof Error ? error.message : String(error));
+  if (error instanceof CommandError) return { line, status: error.status };
+  const usage = error instanceof UsageError || error instanceof ListenError;
+  return { line, status: usage ? EXIT_USAGE : EXIT_FAILURE };
+}

@@ -1,0 +1,227 @@
+import { readFileSync } from "node:fs";
+import type { Clock, Scheduler } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import { StatusError } from "../base/status-error.ts";
+import { createEventLoopLag, type EventLoopLag } from "../metrics/event-loop-lag.ts";
+import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import { SimulatedProvider } from "../provider/simulated/simulated-provider.ts";
+import { createStoreHost } from "../provider/store-host.ts";
+import { Authority } from "../service/authority.ts";
+import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../store/limits.ts";
+import { Store } from "../store/store.ts";
+import { createGrpcServer, type GrpcServer } from "../transport/grpc-server.ts";
+import { createHttpEndpoints } from "../transport/http-endpoints.ts";
+import type { Config } from "./config.ts";
+import { isServing, livez, readyz } from "./health.ts";
+import { createLifecycle, type LifecycleHolder } from "./lifecycle.ts";
+import { type Listeners, openListeners } from "./listeners.ts";
+import { createServices, type Services, WATCH_METHOD } from "./services.ts";
+
+export type StopSignal = "SIGTERM" | "SIGINT";
+
+/** What the server needs of the process round it. */
+export interface ServerIo {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  onSignal(listener: (signal: StopSignal) => void): void;
+}
+
+/** Where the server can be reached; ports are the ones that were bound. */
+export interface ServerAddresses {
+  readonly unixSockets: readonly string[];
+  /** host:port; undefined where TCP is off. */
+  readonly tcp: string | undefined;
+  readonly healthPort: number;
+  readonly metricsPort: number;
+}
+
+export interface RunningServer {
+  readonly addresses: ServerAddresses;
+  readonly store: Store;
+  /** Drains and closes everything; resolves when nothing is left. A second call waits for the first. */
+  stop(reason: string): Promise<void>;
+}
+
+/** Serves until a signal; resolves to the exit status. Throws ListenError where an address cannot be had. */
+export async function runServer(config: Config, io: ServerIo): Promise<number> {
+  const { promise: signalled, resolve } = Promise.withResolvers<StopSignal>();
+  io.onSignal(resolve);
+  const server = await startServer(config, io);
+  await server.stop(await signalled);
+  return 0;
+}
+
+/** Starts every part, in an order in which each finds what it needs; where one fails, those before it are closed. */
+export async function startServer(config: Config, io: ServerIo): Promise<RunningServer> {
+  const { log, scheduler } = io;
+  await using starting = new AsyncDisposableStack();
+  const parts = createParts(config, io);
+  starting.use(parts.store);
+  starting.use(parts.lag);
+  const { lifecycle, grpc, services, metrics } = parts;
+  const http = starting.use(
+    await createHttpEndpoints({
+      ...config.http,
+      livez: () => livez(lifecycle.state, undefined),
+      readyz: () => readyz(lifecycle.state, undefined),
+      metrics,
+      log,
+      scheduler,
+    }),
+  );
+  starting.use(grpc);
+  if (parts.simulated !== undefined) {
+    const { simulated } = parts;
+    starting.use(simulated);
+    await simulated.start(createStoreHost(parts.store, simulated.id, () => metrics.cacheUpdated("set")));
+  }
+  // Last, so that the first consumer finds what the built-in providers know.
+  const listeners = starting.use(await parts.listen());
+  lifecycle.onChange((state) => services.setServing(isServing(state)));
+  lifecycle.send({ type: "started" });
+  const { healthPort, metricsPort } = http;
+  const addresses = { unixSockets: config.grpc.unixSockets, tcp: listeners.tcpAddress, healthPort, metricsPort };
+  log.info("serving", { ...addresses, unixSockets: addresses.unixSockets.join(",") });
+  const open = starting.move();
+  let stopped: Promise<void> | undefined;
+  return {
+    addresses,
+    store: parts.store,
+    stop(reason) {
+      stopped ??= stopServer(config, io, { lifecycle, grpc, listeners, open }, reason);
+      return stopped;
+    },
+  };
+}
+
+interface Stoppable {
+  readonly lifecycle: LifecycleHolder;
+  readonly grpc: GrpcServer;
+  readonly listeners: Listeners;
+  readonly open: AsyncDisposableStack;
+}
+
+/**
+ * Not ready first, and a while for those who look to find out; then nobody is let in, streams end with UNAVAILABLE,
+ * calls in flight finish, and what is left then is closed by force.
+ */
+async function stopServer(config: Config, io: ServerIo, parts: Stoppable, reason: string): Promise<void> {
+  const { delayMs, timeoutMs } = config.shutdown;
+  const { lifecycle, grpc, listeners } = parts;
+  io.log.info("draining", { reason, delayMs, timeoutMs });
+  lifecycle.send({ type: "stop", reason });
+  if (delayMs > 0) await new Promise<void>((resolve) => io.scheduler.setTimer(resolve, delayMs));
+  await listeners.stopAccepting();
+  await grpc.drain(new StatusError("UNAVAILABLE", "the server is shutting down"), timeoutMs);
+  listeners.destroyAll();
+  lifecycle.send({ type: "drained" });
+  await parts.open.disposeAsync();
+  io.log.info("stopped", { reason });
+}
+
+interface Parts {
+  readonly lifecycle: LifecycleHolder;
+  readonly lag: EventLoopLag;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly services: Services;
+  readonly simulated: SimulatedProvider | undefined;
+  readonly grpc: GrpcServer;
+  listen(): Promise<Listeners>;
+}
+
+/** Everything that can be made without touching the outside. */
+function createParts(config: Config, io: ServerIo): Parts {
+  const { log, clock, scheduler } = io;
+  const simulated = config.simulatedGpus > 0 ? new SimulatedProvider(config.simulatedGpus) : undefined;
+  const lag = createEventLoopLag(clock, scheduler);
+  let watches = 0;
+  const store = createStore(config, io, () => metrics);
+  const services = createServices({
+    store,
+    log,
+    simulation: simulated,
+    onUpdate: (operation) => metrics.cacheUpdated(operation),
+  });
+  const metrics: Metrics = createMetrics({
+    version: config.version,
+    node: config.nodeName,
+    methods: services.methods,
+    sources: {
+      gpus: () => store.stats().gpus,
+      resourceVersion: () => store.stats().version,
+      watchStreams: () => watches,
+      providers: () => store.stats().providers,
+      connections: () => listeners?.connections() ?? new Map(),
+      eventLoopLag: () => lag,
+      nvml: () => ({ enabled: false, gpus: 0, monitoring: false }),
+    },
+  });
+  const authority = new Authority({
+    ...config.authority,
+    serverUid: config.serverUid,
+    overflowUid: readOverflowUid(),
+    clock,
+    log,
+    onDenied: (method, rule) => metrics.permissionDenied(method, rule),
+  });
+  const countWatch = (method: string, by: number) => {
+    if (method === WATCH_METHOD) watches += by;
+  };
+  let listeners: Listeners | undefined;
+  const grpc = createGrpcServer({
+    methods: services.methods,
+    authorize: (method, peer) => authority.authorize(method, peer),
+    peers: { get: (connection) => listeners?.get(connection) },
+    clock,
+    scheduler,
+    log,
+    onCallEnd: (end) => metrics.callEnded(end),
+    onStreamOpen: (method) => countWatch(method, 1),
+    onStreamClose: (method) => countWatch(method, -1),
+    maxReceiveBytes: config.grpc.maxMessageBytes,
+  });
+  const listen = async () => {
+    listeners = await openListeners(config.grpc, {
+      clock,
+      scheduler,
+      log,
+      onConnection: (socket, peer) => grpc.addConnection(socket, peer),
+      onRejected: (reason) => metrics.connectionRejected(reason),
+    });
+    return listeners;
+  };
+  return { lifecycle: createLifecycle(), lag, store, metrics, services, simulated, grpc, listen };
+}
+
+function createStore(config: Config, { log, clock, scheduler }: ServerIo, metrics: () => Metrics): Store {
+  return new Store({
+    clock,
+    scheduler,
+    rules: config.conditions,
+    leaseMs: config.providerLeaseMs,
+    bound: new Map([...config.authority.boundProviders].map(([id, uid]) => [id, `uid:${uid}`])),
+    history: { events: HISTORY_EVENTS_MAX, bytes: HISTORY_BYTES_MAX },
+    observer: {
+      eventSent: (type) => metrics().watchEventSent(type),
+      watcherExpired: () => metrics().watchStreamExpired(),
+      providerLost(id, gpus) {
+        metrics().leaseExpired();
+        log.warn("provider lost: its lease ran out", { provider: id, gpus });
+      },
+      rolledBack: (code, message) => log.error("a transaction was rolled back", { code, error: message }),
+    },
+  });
+}
+
+/** The kernel's default, where /proc does not say. */
+const OVERFLOW_UID = 65_534;
+
+function readOverflowUid(): number {
+  try {
+    return Number.parseInt(readFileSync("/proc/sys/kernel/overflowuid", "utf8"), 10);
+  } catch {
+    return OVERFLOW_UID;
+  }
+}

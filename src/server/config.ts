@@ -1,0 +1,122 @@
+import type { LogFormat } from "../base/log-writer.ts";
+import type { ConditionRules } from "../store/condition-rules.ts";
+import { parseTcpAddress, type TcpAddress } from "./config-address.ts";
+import {
+  type HostFacts,
+  parseGroup,
+  parseIds,
+  parseProviderBindings,
+  parseUids,
+  parseUnixSockets,
+} from "./config-values.ts";
+import type { ServeFlags } from "./flags.ts";
+import { UsageError } from "./flags-kinds.ts";
+
+/** What the server is told to do: checked, complete, and the same for its whole life. */
+export interface Config {
+  readonly version: string;
+  readonly nodeName: string;
+  /** The uid this process runs as. */
+  readonly serverUid: number;
+  readonly grpc: {
+    /** Undefined: no TCP. */
+    readonly tcp: TcpAddress | undefined;
+    /** Absolute paths, each once. */
+    readonly unixSockets: readonly string[];
+    /** Undefined: the server's own group. */
+    readonly socketGid: number | undefined;
+    readonly maxConnections: number;
+    readonly maxConnectionsPerUid: number;
+    readonly maxMessageBytes: number;
+  };
+  readonly http: {
+    /** "" for all addresses. */
+    readonly host: string;
+    readonly healthPort: number;
+    readonly metricsPort: number;
+  };
+  readonly authority: {
+    readonly providerUids: ReadonlySet<number>;
+    readonly providerGids: ReadonlySet<number>;
+    readonly tcpAllowProviders: boolean;
+    /** --provider: provider id to uid. */
+    readonly boundProviders: ReadonlyMap<string, number>;
+  };
+  readonly conditions: ConditionRules;
+  readonly providerLeaseMs: number;
+  /** 0: no simulation. */
+  readonly simulatedGpus: number;
+  readonly shutdown: { readonly delayMs: number; readonly timeoutMs: number };
+  readonly log: { readonly format: LogFormat; readonly verbosity: number };
+  readonly nvml: {
+    readonly driverRoot: string;
+    readonly healthCheck: boolean;
+    readonly ignoredXids: ReadonlySet<number>;
+  };
+}
+
+/** Checks what the flags say one by one and together. Throws UsageError naming the flag. */
+export function createConfig(flags: ServeFlags, host: HostFacts, version: string): Config {
+  const tcp = parseTcpAddress(flags["grpc-address"], "--grpc-address");
+  const unixSockets = parseUnixSockets(flags["unix-socket"]);
+  checkListeners(flags, tcp, unixSockets);
+  checkPorts(flags);
+  if (flags["enable-nvml-provider"]) {
+    throw new UsageError("--enable-nvml-provider: this build has no NVML provider; leave the flag out");
+  }
+  return Object.freeze<Config>({
+    version,
+    nodeName: flags["node-name"] === "" ? host.hostname : flags["node-name"],
+    serverUid: host.uid,
+    grpc: Object.freeze({
+      tcp,
+      unixSockets: Object.freeze(unixSockets),
+      socketGid: parseGroup(flags["socket-group"], host),
+      maxConnections: flags["max-connections"],
+      maxConnectionsPerUid: flags["max-connections-per-uid"],
+      maxMessageBytes: flags["max-message-bytes"],
+    }),
+    http: Object.freeze({
+      host: flags["http-host"],
+      healthPort: flags["health-port"],
+      metricsPort: flags["metrics-port"],
+    }),
+    authority: Object.freeze({
+      providerUids: parseUids(flags["provider-uids"], host.uid),
+      providerGids: parseIds(flags["provider-gids"], "--provider-gids", "a gid"),
+      tcpAllowProviders: flags["tcp-allow-providers"],
+      boundProviders: parseProviderBindings(flags.provider),
+    }),
+    conditions: Object.freeze({ inverted: flags["inverted-conditions"], advisory: flags["advisory-conditions"] }),
+    providerLeaseMs: flags["provider-lease"],
+    simulatedGpus: flags.simulate,
+    shutdown: Object.freeze({ delayMs: flags["shutdown-delay"], timeoutMs: flags["shutdown-timeout"] }),
+    log: Object.freeze({ format: flags["log-format"], verbosity: flags.v }),
+    nvml: Object.freeze({
+      driverRoot: flags["nvml-driver-root"],
+      healthCheck: flags["nvml-health-check"],
+      ignoredXids: parseIds(flags["nvml-ignored-xids"], "--nvml-ignored-xids", "an Xid"),
+    }),
+  });
+}
+
+function checkListeners(flags: ServeFlags, tcp: TcpAddress | undefined, unixSockets: readonly string[]): void {
+  if (tcp === undefined && unixSockets.length === 0) {
+    throw new UsageError("there is nothing to listen on: give --unix-socket or --grpc-address");
+  }
+  if (tcp === undefined || tcp.loopback) return;
+  const address = `--grpc-address: ${flags["grpc-address"]} is not a loopback address`;
+  if (flags["tcp-allow-providers"]) {
+    throw new UsageError(`${address}, and --tcp-allow-providers is for loopback alone: anyone could write`);
+  }
+  if (!flags["insecure-bind"]) {
+    throw new UsageError(`${address}: anyone who reaches it could read; say --insecure-bind if that is meant`);
+  }
+}
+
+function checkPorts(flags: ServeFlags): void {
+  const port = flags["health-port"];
+  if (port !== 0 && port === flags["metrics-port"]) {
+    throw new UsageError(`--metrics-port: ${port} is the health port already; give each a port of its own`);
+  }
+}
