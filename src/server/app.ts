@@ -63,8 +63,8 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
   const http = starting.use(
     await createHttpEndpoints({
       ...config.http,
-      livez: () => livez(lifecycle.state, undefined),
-      readyz: () => readyz(lifecycle.state, undefined),
+      livez: () => livez(lifecycle.state),
+      readyz: () => readyz(lifecycle.state),
       metrics,
       log,
       scheduler,

@@ -2,21 +2,15 @@ import { unreachable } from "../base/assert.ts";
 import type { HealthReport } from "../transport/http-endpoints.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
-/** Whether a restart would not help: true until the server has stopped, unless it is known to be stuck. */
-export function livez(state: Lifecycle, stuck: string | undefined): HealthReport {
+/** Whether a restart would not help: true until the server has stopped. A wedged process does not answer at all. */
+export function livez(state: Lifecycle): HealthReport {
   const stopped = state.phase === "stopped";
-  return report([
-    { name: "process", ok: !stopped, reason: stopped ? `stopped: ${state.reason}` : "running" },
-    { name: "progress", ok: stuck === undefined, reason: stuck ?? "nothing is stuck" },
-  ]);
+  return report([{ name: "process", ok: !stopped, reason: stopped ? `stopped: ${state.reason}` : "running" }]);
 }
 
 /** Whether consumers should come: only while the server serves. */
-export function readyz(state: Lifecycle, stuck: string | undefined): HealthReport {
-  return report([
-    { name: "lifecycle", ok: isServing(state), reason: describe(state) },
-    { name: "progress", ok: stuck === undefined, reason: stuck ?? "nothing is stuck" },
-  ]);
+export function readyz(state: Lifecycle): HealthReport {
+  return report([{ name: "lifecycle", ok: isServing(state), reason: describe(state) }]);
 }
 
 /** What grpc.health.v1 answers for every service. */

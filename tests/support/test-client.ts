@@ -51,12 +51,16 @@ export class StreamReader<T> {
       if (performance.now() > deadline) {
         throw new Error(`${what}: not within ${limitMs} ms (${this.messages.length} messages, end ${this.end?.code})`);
       }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiters.add(resolve);
-      const timer = setTimeout(resolve, 100);
-      await promise;
-      clearTimeout(timer);
-      this.#waiters.delete(resolve);
+      // No Promise.withResolvers: this file runs on Node 20 too.
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          this.#waiters.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, 100);
+        this.#waiters.add(done);
+      });
     }
   }
 
