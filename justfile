@@ -1,0 +1,74 @@
+# The verbs of this project; CI runs these and nothing else. `./dev VERB` installs the toolchain first.
+
+set positional-arguments := true
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / ".tools/bin" + ":" + env("PATH")
+# Zig's cache stays with the checkout: no HOME is needed, and `clean` finds it.
+export ZIG_GLOBAL_CACHE_DIR := justfile_directory() / ".tools/cache/zig"
+
+# Any value makes Zig 0.17 build its build runner without optimisation: 12 s instead of 110 on first use.
+export ZIG_DEBUG_CMD := "1"
+
+# list the verbs
+@_default:
+    echo "usage: ./dev VERB [ARGUMENT...]"
+    just --justfile "{{ justfile() }}" --list --unsorted --list-heading ''
+
+# build, start a server with 8 simulated GPUs, print what to try next; arguments go to the server
+[no-exit-message]
+@run *arguments: build
+    exec bun scripts/run.ts "$@"
+
+# every check, or one part of them: lint, unit or e2e
+[no-exit-message]
+@test part="all": _tools
+    exec bun scripts/test.ts "$1"
+
+# the unit tests alone, or those of the given paths
+[no-exit-message]
+@unit *paths: _tools
+    bun scripts/build.ts --native-only
+    if (($# == 0)); then set -- ./src ./scripts; fi; exec bun test --timeout=120000 "$@"
+
+# style, types, wire contract, layers; changes nothing
+[no-exit-message]
+@lint: _tools
+    exec bun scripts/test.ts lint
+
+# format everything that has a formatter
+[no-exit-message]
+@fmt: _tools
+    node_modules/.bin/biome check --write
+    node_modules/.bin/buf format --write
+    zig fmt zig
+
+# write src/gen from proto/
+[no-exit-message]
+@gen: _tools
+    exec bun scripts/gen.ts
+
+# fail if src/gen is not what proto/ gives
+[no-exit-message]
+@gen-check: _tools
+    exec bun scripts/gen.ts --check
+
+# make dist/device-api-server, if its sources changed
+[no-exit-message]
+@build: _tools
+    exec bun scripts/build.ts
+
+# make the Zig shim alone, dist/native
+[no-exit-message]
+@zig: _tools
+    exec bun scripts/build.ts --native-only
+
+# remove what build and test made; the toolchain stays
+@clean:
+    rm -rf dist zig/.zig-cache zig/zig-out .tools/cache
+
+# fails with one line where the toolchain is missing, instead of a "command not found" of some recipe
+[no-exit-message]
+@_tools:
+    if [[ ! -x .tools/bin/bun || ! -x .tools/bin/zig || ! -f node_modules/.stamp ]]; then \
+      echo "the toolchain is not installed here: run ./dev once (it installs everything into .tools/)" >&2; exit 1; fi

@@ -1,0 +1,102 @@
+/** Makes dist/native (the Zig shim) and dist/device-api-server, each only if what it is made of has changed. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { say, seconds } from "./process.ts";
+
+const BINARY = "dist/device-api-server";
+const NATIVE = "dist/native";
+
+/** The flags of reliability.md's P14: nothing in the working directory may change what the binary does. */
+const COMPILE = [
+  "--compile",
+  "--minify",
+  "--bytecode",
+  "--format=esm",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  "--no-compile-autoload-tsconfig",
+  "--no-compile-autoload-package-json",
+];
+
+const TOOLCHAIN = ["tools/requirements.txt", "tools/bun/package-lock.json", "scripts/build.ts"];
+
+interface Target {
+  readonly title: string;
+  readonly inputs: readonly string[];
+  /** What must be there for the stamp to count. */
+  readonly product: string;
+  readonly stamp: string;
+  readonly make: () => void;
+}
+
+const SHIM: Target = {
+  title: "the Zig shim",
+  inputs: ["zig", ...TOOLCHAIN],
+  product: NATIVE,
+  stamp: "dist/.native.stamp",
+  make: () => {
+    const fresh = `dist/tmp.native.${process.pid}`;
+    must(["zig", "build", "--prefix", `../${fresh}`], "zig");
+    rmSync(NATIVE, { recursive: true, force: true });
+    renameSync(fresh, NATIVE);
+  },
+};
+
+const SERVER: Target = {
+  title: BINARY,
+  inputs: ["src", "package.json", "bun.lock", "tsconfig.json", ...SHIM.inputs],
+  product: BINARY,
+  stamp: "dist/.server.stamp",
+  make: () => {
+    const fresh = `dist/tmp.server.${process.pid}`;
+    must(["bun", "build", ...COMPILE, "src/main.ts", "--outfile", fresh]);
+    renameSync(fresh, BINARY);
+  },
+};
+
+if (import.meta.main) {
+  build(SHIM);
+  if (!process.argv.includes("--native-only")) build(SERVER);
+}
+
+function build(target: Target): void {
+  const wanted = hashOf(target.inputs);
+  if (existsSync(target.product) && existsSync(target.stamp) && readFileSync(target.stamp, "utf8") === wanted) return;
+  const started = performance.now();
+  mkdirSync("dist", { recursive: true });
+  say(`building ${target.title} ...`);
+  target.make();
+  writeFileSync(target.stamp, wanted);
+  say(`built ${target.title} in ${seconds(performance.now() - started)}`);
+}
+
+/** Over the contents: a checkout that only touches files builds nothing. */
+function hashOf(inputs: readonly string[]): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  for (const path of inputs.flatMap(filesUnder).sort()) {
+    const content = readFileSync(path);
+    hasher.update(`${path}\0${content.length}\0`);
+    hasher.update(content);
+  }
+  return `${hasher.digest("hex")} ${Bun.version} ${process.arch}\n`;
+}
+
+function filesUnder(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !/\.test\.ts$|^src\/testing\/|^zig\/(\.zig-cache|zig-out)\//.test(file));
+}
+
+/** Shows the command's own output; ends this process with its status if it fails. */
+function must(command: string[], cwd?: string): void {
+  const done = Bun.spawnSync(command, { stdout: "pipe", stderr: "pipe", ...(cwd === undefined ? {} : { cwd }) });
+  if (done.success) return;
+  console.error(`${done.stdout}${done.stderr}`.trim());
+  console.error(`build failed: ${command.join(" ")}`);
+  for (const left of readdirSync("dist").filter((name) => name.startsWith("tmp."))) {
+    rmSync(join("dist", left), { recursive: true, force: true });
+  }
+  process.exit(1);
+}

@@ -1,0 +1,130 @@
+/**
+ * Starts a server for trying out: simulated GPUs, a socket that only this user may open, TCP on loopback.
+ * Once it serves, prints what to try next. Arguments go to the server and win over what is chosen here.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { say } from "./process.ts";
+
+const BINARY = "dist/device-api-server";
+const POLL_MS = 50;
+/** A start takes a fraction of a second; after this long the user is told that it is still awaited. */
+const SLOW_START_MS = 10_000;
+
+const DEFAULTS: readonly (readonly [flag: string, value: string])[] = [
+  ["simulate", "8"],
+  ["grpc-address", "127.0.0.1:50051"],
+  ["http-host", "127.0.0.1"],
+  ["log-format", "text"],
+  // Nothing routes to this server by its readiness, so Ctrl-C need not wait for anyone to notice.
+  ["shutdown-delay", "0"],
+];
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(extra: readonly string[]): Promise<number> {
+  const folder = runtimeFolder();
+  if (folder === undefined) return 2;
+  const socket = join(folder, "device.sock");
+  const before = identity(socket);
+
+  const chosen = DEFAULTS.filter(([flag]) => !extra.some((argument) => isFlag(argument, flag)));
+  const flags = chosen.map(([flag, value]) => `--${flag}=${value}`);
+  const server = spawn(BINARY, ["serve", `--unix-socket=${socket}`, ...flags, ...extra], { stdio: "inherit" });
+  const exited = new Promise<number>((resolve) => {
+    server.on("error", (error) => {
+      console.error(`run: ${BINARY} did not start: ${error.message}`);
+      resolve(1);
+    });
+    // As a shell says it: 128 and the number of the signal.
+    server.on("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)));
+  });
+  // A Ctrl-C reaches the server from the terminal; this process only stays until it has ended. Other signals are
+  // sent to this process alone.
+  process.on("SIGINT", () => {});
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => server.kill(signal));
+
+  const started = performance.now();
+  let told = false;
+  let ended = false;
+  void exited.then(() => {
+    ended = true;
+  });
+  while (!ended && !(await serves(socket, before))) {
+    if (!told && performance.now() - started > SLOW_START_MS) {
+      told = true;
+      say("run: waiting for the server to be ready");
+    }
+    await Bun.sleep(POLL_MS);
+  }
+  if (!ended) printNext(socket);
+  return exited;
+}
+
+/** A folder for this user alone; undefined, and one line said, where there can be none. */
+function runtimeFolder(): string | undefined {
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  const { uid } = userInfo();
+  const folder = runtime && existsSync(runtime) ? join(runtime, "device-api") : join(tmpdir(), `device-api-${uid}`);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const found = lstatSync(folder);
+    // In a temporary folder that all may write, another user may have been there first.
+    if (found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0) return folder;
+    console.error(`run: ${folder} is not a folder of yours with mode 0700: remove it, or set XDG_RUNTIME_DIR`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`run: no folder for the socket (${reason}): set XDG_RUNTIME_DIR to a folder that you may write`);
+  }
+  return undefined;
+}
+
+/** True once a socket file that was not there before takes connections and the server answers on it. */
+async function serves(socket: string, before: string): Promise<boolean> {
+  if (identity(socket) === before) return false;
+  const connected = await new Promise<boolean>((resolve) => {
+    const probe = connect(socket, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on("error", () => resolve(false));
+  });
+  return connected && ask(["healthcheck", "--target", `unix://${socket}`]) !== undefined;
+}
+
+function printNext(socket: string): void {
+  const target = `--target unix://${socket}`;
+  // The first word of the first row below the heading.
+  const name = /\n(\S+)/.exec(ask(["get", "--target", `unix://${socket}`]) ?? "")?.[1];
+  console.log("");
+  console.log("The server is ready. Try next, in another terminal, from this folder:");
+  console.log("");
+  console.log(`  ${BINARY} get ${target}`);
+  console.log(`  ${BINARY} watch ${target}`);
+  if (name !== undefined) console.log(`  ${BINARY} simulate break ${name} --xid 79 ${target}`);
+  console.log("");
+  console.log("Ctrl-C stops the server.");
+  console.log("");
+}
+
+function ask(args: readonly string[]): string | undefined {
+  const done = Bun.spawnSync([BINARY, ...args], { stdout: "pipe", stderr: "ignore", timeout: 5_000 });
+  return done.success ? done.stdout.toString() : undefined;
+}
+
+function isFlag(argument: string, flag: string): boolean {
+  return new RegExp(`^--?${flag}(=|$)`).test(argument);
+}
+
+/** Tells a socket file from the one that stood there before it: an inode number may be used again, its times not. */
+function identity(path: string): string {
+  try {
+    const { ino, ctimeNs } = lstatSync(path, { bigint: true });
+    return `${ino} ${ctimeNs}`;
+  } catch {
+    return "none";
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Runs every check and test, or the part named by the argument (lint, unit, e2e), and counts them together. A failing
+ * step prints all it wrote; later steps go on. The output of each step is kept under dist/test/.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { capture, killAll, type Outcome, seconds } from "./process.ts";
+import { tallyReport } from "./test/junit.ts";
+import { pooled } from "./test/pool.ts";
+import { add, closingLine, NOTHING, type Tally } from "./test/tally.ts";
+
+const LOGS = "dist/test";
+const BIN = "node_modules/.bin";
+
+/** bun's own 5 s is a limit on speed; this one is against hangs. The key of bunfig.toml has no effect in bun 1.4.5. */
+const TEST_TIMEOUT_MS = 120_000;
+/** What is still running is said this often. */
+const HEARTBEAT_MS = 30_000;
+/** A file of unit tests that takes longer is named in the output, and nothing is called slow before. */
+const SLOW_FILE_MS = 5_000;
+/** Two already keep the smallest machine busy; more than four only compete for memory. */
+const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
+
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly cwd?: string;
+}
+
+const LINT: readonly Check[] = [
+  { name: "types", command: [`${BIN}/tsc`, "--project", "."] },
+  { name: "biome", command: [`${BIN}/biome`, "check", "--error-on-warnings"] },
+  { name: "function lengths", command: [`${BIN}/biome`, "lint", "--config-path=tools/biome-functions.json"] },
+  { name: "layers and house rules", command: ["bun", "scripts/lint-layers.ts"] },
+  { name: "wire contract", command: [`${BIN}/buf`, "lint"] },
+  { name: "wire contract format", command: [`${BIN}/buf`, "format", "--diff", "--exit-code"] },
+  { name: "generated code", command: ["bun", "scripts/gen.ts", "--check"] },
+  { name: "zig format", command: ["zig", "fmt", "--check", "zig"] },
+];
+const ZIG_TEST: Check = { name: "zig tests", command: ["zig", "build", "test"], cwd: "zig" };
+const SHIM: Check = { name: "shim builds", command: ["bun", "scripts/build.ts", "--native-only"] };
+const BUILD: Check = { name: "binary builds", command: ["bun", "scripts/build.ts"] };
+
+const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
+  lint: () => inTurn([() => pooled(LINT, 2, check)]),
+  unit: () => inTurn([() => check(ZIG_TEST), () => check(SHIM), unitTests]),
+  e2e: () => inTurn([wholeProcessTests]),
+  all: () =>
+    inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(SHIM), unitTests, wholeProcessTests]),
+};
+
+const running = new Map<string, number>();
+
+if (import.meta.main) process.exit(await main(process.argv[2] ?? "all"));
+
+async function main(name: string): Promise<number> {
+  const part = PARTS[name];
+  if (part === undefined) {
+    console.error(`test: unknown part ${name}; one of ${Object.keys(PARTS).join(", ")}`);
+    return 2;
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      killAll();
+      process.exit(1);
+    });
+  }
+  rmSync(LOGS, { recursive: true, force: true });
+  const started = performance.now();
+  const heartbeat = setInterval(sayWhatRuns, HEARTBEAT_MS);
+  const tally = await part();
+  clearInterval(heartbeat);
+
+  for (const skip of tally.skipped) console.log(`skipped  ${skip}`);
+  for (const failure of tally.failed) console.log(`FAILED   ${failure}`);
+  console.log(`${seconds(performance.now() - started)}; output of each step is in ${LOGS}/`);
+  console.log(closingLine(tally));
+  return tally.failed.length === 0 ? 0 : 1;
+}
+
+async function check({ name, command, cwd }: Check): Promise<Tally> {
+  const outcome = await timed(name, command, cwd);
+  if (outcome.ok) {
+    console.log(`ok       ${name} (${seconds(outcome.tookMs)})`);
+    return { ...NOTHING, passed: 1 };
+  }
+  printFailure(name, outcome);
+  return { ...NOTHING, failed: [name] };
+}
+
+async function unitTests(): Promise<Tally> {
+  const started = performance.now();
+  const files = [...testFiles("src"), ...testFiles("scripts")];
+  const tally = await pooled(files, UNIT_WORKERS, (file) => testFile(file, false));
+  console.log(`unit     ${files.length} files, ${closingLine(tally)} (${seconds(performance.now() - started)})`);
+  return tally;
+}
+
+/** One after the other: they measure memory and time out on starvation, and each has the machine to itself. */
+async function wholeProcessTests(): Promise<Tally> {
+  const built = await check(BUILD);
+  if (built.failed.length > 0) return add(built, { ...NOTHING, failed: ["whole-process tests: there is no binary"] });
+  const tool = await timed("grpcurl", ["bun", "scripts/grpcurl.ts"]);
+  console.log(tool.output.trim());
+  const files = testFiles("tests");
+  return inTurn([async () => built, () => pooled(files, 1, (file) => testFile(file, true))]);
+}
+
+/** Each file in a process of its own: one that crashes or leaks takes no other with it. */
+async function testFile(file: string, alwaysNamed: boolean): Promise<Tally> {
+  const report = join(LOGS, `${flat(file)}.xml`);
+  const command = ["bun", "test", `--timeout=${TEST_TIMEOUT_MS}`, "--only-failures"];
+  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
+  const outcome = await timed(file, [...command, ...reporter, `./${file}`]);
+  const tally = tallyReport(file, existsSync(report) ? readFileSync(report, "utf8") : undefined, outcome.ending);
+  if (tally.failed.length > 0) printFailure(file, outcome);
+  else if (alwaysNamed || outcome.tookMs > SLOW_FILE_MS) {
+    console.log(`ok       ${file}: ${closingLine(tally)} (${seconds(outcome.tookMs)})`);
+  }
+  if (outcome.leftovers) console.log(`note     ${file} left processes behind; they were ended`);
+  return tally;
+}
+
+async function timed(name: string, command: readonly string[], cwd?: string): Promise<Outcome> {
+  running.set(name, performance.now());
+  const log = join(LOGS, `${flat(name)}.log`);
+  const outcome = await capture(command, cwd === undefined ? { log } : { log, cwd });
+  running.delete(name);
+  return outcome;
+}
+
+function printFailure(name: string, outcome: Outcome): void {
+  console.log(`FAILED   ${name} (${outcome.ending}, ${seconds(outcome.tookMs)})`);
+  console.log(outcome.output.replace(/^/gm, "    ").trimEnd());
+}
+
+function sayWhatRuns(): void {
+  const now = performance.now();
+  for (const [name, since] of running) {
+    if (now - since > SLOW_FILE_MS) console.log(`...      ${name}, for ${seconds(now - since)} so far`);
+  }
+}
+
+function testFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+function flat(name: string): string {
+  return name.replace(/[^\w.-]+/g, "-");
+}
+
+async function inTurn(steps: readonly (() => Promise<Tally>)[]): Promise<Tally> {
+  return pooled(steps, 1, (step) => step());
+}
