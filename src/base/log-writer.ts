@@ -76,7 +76,8 @@ function renderText(ts: string, level: Level, message: string, fields: LogFields
   let line = `${ts} ${level.toUpperCase().padEnd(5)} ${textOf(message, PLAIN_MESSAGE)}`;
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
-    line += ` ${textOf(keyOf(name), PLAIN_VALUE)}=${textOf(truncate(String(value), LOG_VALUE_CODE_POINTS_MAX), PLAIN_VALUE)}`;
+    const text = truncate(String(value), LOG_VALUE_CODE_POINTS_MAX);
+    line += ` ${textOf(keyOf(name), PLAIN_VALUE)}=${textOf(text, PLAIN_VALUE)}`;
   }
   return line;
 }

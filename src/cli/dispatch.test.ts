@@ -173,7 +173,12 @@ describe("get", () => {
   test("shows every GPU in a table", async () => {
     expect(await run(["get"])).toEqual({
       status: 0,
-      out: "NAME   READY  REASON  ACTION  AGE\ngpu-0  True   Fine    NONE    1m30s\ngpu-1  True   Fine    NONE    1m30s\n",
+      out: [
+        "NAME   READY  REASON  ACTION  AGE",
+        "gpu-0  True   Fine    NONE    1m30s",
+        "gpu-1  True   Fine    NONE    1m30s",
+        "",
+      ].join("\n"),
       err: "",
     });
   });

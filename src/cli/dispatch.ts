@@ -46,7 +46,7 @@ async function help(name: string | undefined, commands: readonly Command[], serv
 }
 
 async function programHelp(commands: readonly Command[], serve: Command, io: CommandIo): Promise<number> {
-  await io.print(`Serves the state of every GPU of this node over gRPC: consumers read and watch, providers report health.
+  await io.print(`Serves the state of this node's GPUs over gRPC: consumers read and watch, providers report health.
 
 Usage: ${PROGRAM} [COMMAND] [flags]
 

@@ -9,6 +9,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
+import { systemClock } from "../base/clock.ts";
 import { Code, type CodeName } from "../base/status-error.ts";
 import type { Target } from "./target.ts";
 
@@ -68,7 +69,7 @@ export function createClient(target: Target): Client {
           identity,
           encode(method.input, request),
           new grpc.Metadata(),
-          { deadline: new Date(Date.now() + timeoutMs) },
+          { deadline: new Date(systemClock.wallUs() / 1_000 + timeoutMs) },
           (error, reply) => {
             if (error !== null) reject(toRpcError(error));
             else resolve(fromBinary(method.output, reply ?? new Uint8Array()));

@@ -9,12 +9,13 @@ import { createStoreHost } from "../provider/store-host.ts";
 import { Authority } from "../service/authority.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../store/limits.ts";
 import { Store } from "../store/store.ts";
+import type { ConnectionGate } from "../transport/connection-gate.ts";
 import { createGrpcServer, type GrpcServer } from "../transport/grpc-server.ts";
 import { createHttpEndpoints } from "../transport/http-endpoints.ts";
 import type { Config } from "./config.ts";
 import { isServing, livez, readyz } from "./health.ts";
 import { createLifecycle, type LifecycleHolder } from "./lifecycle.ts";
-import { type Listeners, openListeners } from "./listeners.ts";
+import { createGate, type Listeners, openListeners } from "./listeners.ts";
 import { createServices, type Services, WATCH_METHOD } from "./services.ts";
 
 export type StopSignal = "SIGTERM" | "SIGINT";
@@ -59,7 +60,7 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
   const parts = createParts(config, io);
   starting.use(parts.store);
   starting.use(parts.lag);
-  const { lifecycle, grpc, services, metrics } = parts;
+  const { lifecycle, grpc, gate, services, metrics } = parts;
   const http = starting.use(
     await createHttpEndpoints({
       ...config.http,
@@ -70,6 +71,7 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
       scheduler,
     }),
   );
+  starting.use(gate);
   starting.use(grpc);
   if (parts.simulated !== undefined) {
     const { simulated } = parts;
@@ -77,7 +79,7 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
     await simulated.start(createStoreHost(parts.store, simulated.id, () => metrics.cacheUpdated("set")));
   }
   // Last, so that the first consumer finds what the built-in providers know.
-  const listeners = starting.use(await parts.listen());
+  const listeners = starting.use(await openListeners(config, gate, io));
   lifecycle.onChange((state) => services.setServing(isServing(state)));
   lifecycle.send({ type: "started" });
   const { healthPort, metricsPort } = http;
@@ -89,7 +91,7 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
     addresses,
     store: parts.store,
     stop(reason) {
-      stopped ??= stopServer(config, io, { lifecycle, grpc, listeners, open }, reason);
+      stopped ??= stopServer(config, io, { lifecycle, grpc, gate, listeners, open }, reason);
       return stopped;
     },
   };
@@ -98,6 +100,7 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
 interface Stoppable {
   readonly lifecycle: LifecycleHolder;
   readonly grpc: GrpcServer;
+  readonly gate: ConnectionGate;
   readonly listeners: Listeners;
   readonly open: AsyncDisposableStack;
 }
@@ -108,13 +111,14 @@ interface Stoppable {
  */
 async function stopServer(config: Config, io: ServerIo, parts: Stoppable, reason: string): Promise<void> {
   const { delayMs, timeoutMs } = config.shutdown;
-  const { lifecycle, grpc, listeners } = parts;
+  const { lifecycle, grpc, gate } = parts;
   io.log.info("draining", { reason, delayMs, timeoutMs });
   lifecycle.send({ type: "stop", reason });
   if (delayMs > 0) await new Promise<void>((resolve) => io.scheduler.setTimer(resolve, delayMs));
-  await listeners.stopAccepting();
+  gate.refuseNew();
+  await parts.listeners[Symbol.asyncDispose]();
   await grpc.drain(new StatusError("UNAVAILABLE", "the server is shutting down"), timeoutMs);
-  listeners.destroyAll();
+  gate.destroyAll();
   lifecycle.send({ type: "drained" });
   await parts.open.disposeAsync();
   io.log.info("stopped", { reason });
@@ -127,8 +131,8 @@ interface Parts {
   readonly metrics: Metrics;
   readonly services: Services;
   readonly simulated: SimulatedProvider | undefined;
+  readonly gate: ConnectionGate;
   readonly grpc: GrpcServer;
-  listen(): Promise<Listeners>;
 }
 
 /** Everything that can be made without touching the outside. */
@@ -153,7 +157,7 @@ function createParts(config: Config, io: ServerIo): Parts {
       resourceVersion: () => store.stats().version,
       watchStreams: () => watches,
       providers: () => store.stats().providers,
-      connections: () => listeners?.connections() ?? new Map(),
+      connections: () => gate.open(),
       eventLoopLag: () => lag,
       nvml: () => ({ enabled: false, gpus: 0, monitoring: false }),
     },
@@ -169,11 +173,18 @@ function createParts(config: Config, io: ServerIo): Parts {
   const countWatch = (method: string, by: number) => {
     if (method === WATCH_METHOD) watches += by;
   };
-  let listeners: Listeners | undefined;
-  const grpc = createGrpcServer({
+  const gate = createGate({
+    config: config.grpc,
+    clock,
+    scheduler,
+    log,
+    onConnection: (socket, peer) => grpc.addConnection(socket, peer),
+    onRejected: (reason) => metrics.connectionRejected(reason),
+  });
+  const grpc: GrpcServer = createGrpcServer({
     methods: services.methods,
     authorize: (method, peer) => authority.authorize(method, peer),
-    peers: { get: (connection) => listeners?.get(connection) },
+    peers: gate,
     clock,
     scheduler,
     log,
@@ -182,17 +193,7 @@ function createParts(config: Config, io: ServerIo): Parts {
     onStreamClose: (method) => countWatch(method, -1),
     maxReceiveBytes: config.grpc.maxMessageBytes,
   });
-  const listen = async () => {
-    listeners = await openListeners(config.grpc, {
-      clock,
-      scheduler,
-      log,
-      onConnection: (socket, peer) => grpc.addConnection(socket, peer),
-      onRejected: (reason) => metrics.connectionRejected(reason),
-    });
-    return listeners;
-  };
-  return { lifecycle: createLifecycle(), lag, store, metrics, services, simulated, grpc, listen };
+  return { lifecycle: createLifecycle(), lag, store, metrics, services, simulated, gate, grpc };
 }
 
 function createStore(config: Config, { log, clock, scheduler }: ServerIo, metrics: () => Metrics): Store {

@@ -92,7 +92,7 @@ export class Authority {
     if (peer.uid === 0) return undefined;
     if (peer.uid === this.#options.overflowUid) return this.#overflow();
     if (peer.uid === this.#options.serverUid) return undefined;
-    const why = `uid ${peer.uid} may not administer: only uid 0 and the server's own uid ${this.#options.serverUid} may`;
+    const why = `uid ${peer.uid} may not administer: only uid 0 and the server's own (${this.#options.serverUid}) may`;
     return { rule: "admin-uid", why };
   }
 

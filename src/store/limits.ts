@@ -25,7 +25,7 @@ export const WATCHERS_MAX = 16_384;
  * than 546 times a second meanwhile; a healthy node changes a few times an hour.
  */
 export const HISTORY_EVENTS_MAX = 32_768;
-/** At 500 bytes for an event of usual size the count is reached first; large events must not break the 256 MiB limit. */
+/** At 500 bytes for an event of usual size the count is reached first; large events must not break 256 MiB. */
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 
 /** How long a provider may hold a transaction open, readers waiting, before it is rolled back. */

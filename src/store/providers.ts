@@ -36,21 +36,24 @@ export interface ClaimContext {
   /** --provider ID=UID: the identity an id is tied to. */
   readonly bound: ReadonlyMap<string, string>;
   readonly known: Provider | undefined;
-  /** Whether anything is registered or reported under the id. */
-  readonly inUse: boolean;
+  /** Whether anything is registered or reported under the id; asked only where it matters. */
+  readonly inUse: () => boolean;
 }
 
 /**
- * Whether the peer may write under the id; throws PERMISSION_DENIED naming the rule. Returns the provider as it is after
- * the claim. Pure.
+ * Whether the peer may write under the id; throws PERMISSION_DENIED naming the rule. Returns the provider as it is
+ * after the claim. Pure.
  */
 export function judgeClaim(claim: Claim, context: ClaimContext): Provider {
   const { id, identity, superuser } = claim;
   if (RESERVED_IDS.has(id)) throw denied(id, "is the server's own; choose another one");
-  if (IDENTITY_ID.test(id) && id !== identity && !superuser)
+  if (IDENTITY_ID.test(id) && id !== identity && !superuser) {
     throw denied(id, `stands for that identity; yours is ${identity}`);
-  const owner = context.bound.get(id);
-  if (owner !== undefined && owner !== identity && !superuser) throw denied(id, `is tied to ${owner} by --provider`);
+  }
+  const bound = context.bound.get(id);
+  if (bound !== undefined && bound !== identity && !superuser) throw denied(id, `is tied to ${bound} by --provider`);
+  // An identity's own id stays its own, also where uid 0 wrote under it first.
+  const owner = bound ?? (IDENTITY_ID.test(id) ? id : undefined);
   const { known } = context;
   if (known === undefined) return { id, identity: owner ?? identity, lease: { kind: "none" } };
   if (known.identity === identity) return known;
@@ -65,10 +68,10 @@ export function judgeClaim(claim: Claim, context: ClaimContext): Provider {
 }
 
 /** An id stays with its owner while its lease runs or, without heartbeats, while anything stands under it. */
-function isOwned(provider: Provider, inUse: boolean): boolean {
+function isOwned(provider: Provider, inUse: () => boolean): boolean {
   switch (provider.lease.kind) {
     case "none":
-      return inUse;
+      return inUse();
     case "held":
       return true;
     case "lost":
@@ -104,10 +107,12 @@ export function toForget(
   inUse: () => ReadonlySet<string>,
 ): string | undefined {
   if (providers.size < PROVIDERS_MAX) return undefined;
-  const used = inUse();
+  let used: ReadonlySet<string> | undefined;
   for (const provider of providers.values()) {
     const builtin = provider.identity === undefined;
-    if (!builtin && !used.has(provider.id) && !isOwned(provider, false)) return provider.id;
+    if (builtin || isOwned(provider, () => false)) continue;
+    used ??= inUse();
+    if (!used.has(provider.id)) return provider.id;
   }
   throw resourceExhausted("provider_id", `there are ${PROVIDERS_MAX} providers already`);
 }

@@ -1,7 +1,7 @@
-import { StatusError } from "../base/status-error.ts";
+import { resourceExhausted, StatusError } from "../base/status-error.ts";
 import type { Moment } from "./aggregate.ts";
 import type { ConditionReader } from "./condition-rules.ts";
-import { withCondition, withLostProvider, withoutProviders, withRegistration, withStatus } from "./facts.ts";
+import { withCondition, withLostProvider, withoutProviders, withRegistration, withStatus, withUuid } from "./facts.ts";
 import type { GpuObject } from "./gpu-object.ts";
 import { GPUS_MAX } from "./limits.ts";
 import { isOverdue, judgeClaim, type Provider, renewedByHeartbeat, renewedByWrite, toForget } from "./providers.ts";
@@ -56,11 +56,16 @@ export class Transaction {
   readonly lost: { readonly id: string; readonly gpus: number }[] = [];
   readonly #state: StoreState;
   readonly #context: TransactionContext;
+  /** UUID in lower case to key, of the drafts alone. */
+  readonly #uuids = new Map<string, string>();
+  /** GPUs, drafts included. */
+  #count: number;
   #closed = false;
 
   constructor(state: StoreState, context: TransactionContext) {
     this.#state = state;
     this.#context = context;
+    this.#count = state.gpus.size;
   }
 
   get at(): Moment {
@@ -77,9 +82,12 @@ export class Transaction {
     const before = this.#find(key);
     const provider = this.#resolve(writer, before);
     if (before === undefined) this.#checkRoom();
-    const known = before ?? { name: input.name, uuid: "", registrations: [], reports: new Map() };
+    // One that this transaction took away keeps its spelling: consumers, who never see it gone, know it by that.
+    const name = this.#state.gpus.get(key)?.facts.name ?? input.name;
+    const known = before ?? { name, uuid: "", registrations: [], reports: new Map() };
     let next = withRegistration(known, provider);
-    if (next.registrations[0] === provider) next = this.#withUuid(next, key, input.uuid);
+    this.#checkUuid(key, input.uuid);
+    if (next.registrations[0] === provider) next = withUuid(next, input.uuid);
     if (input.status !== undefined && !next.reports.has(provider)) {
       next = withStatus(next, provider, input.status, this.#context.reader, this.at);
     }
@@ -92,7 +100,9 @@ export class Transaction {
     const key = keyOf(name);
     const before = this.#find(key);
     if (before === undefined) return { deleted: false };
-    const next = withoutProviders(before, this.#idsOf(writer, before));
+    const ids = this.#idsOf(writer, before);
+    if (writer.kind === "peer") for (const id of ids) this.#renew(id);
+    const next = withoutProviders(before, ids);
     const deleted = next.registrations.length === 0;
     if (next !== before) this.#draft(key, deleted ? undefined : next);
     return { deleted };
@@ -161,6 +171,11 @@ export class Transaction {
   }
 
   #draft(key: string, facts: GpuFacts | undefined): void {
+    const before = this.#find(key);
+    this.#count += Number(facts !== undefined) - Number(before !== undefined);
+    const uuid = before?.uuid.toLowerCase() ?? "";
+    if (this.#uuids.get(uuid) === key) this.#uuids.delete(uuid);
+    if (facts !== undefined && facts.uuid !== "") this.#uuids.set(facts.uuid.toLowerCase(), key);
     this.gpus.set(key, facts);
   }
 
@@ -170,22 +185,29 @@ export class Transaction {
     return outcome;
   }
 
-  /** The id to write under: as claimed, else of the caller's registration on this GPU, else of the caller's identity. */
+  /** The id to write under: as claimed, else of the caller's registration on this GPU, else the caller's identity. */
   #resolve(writer: Writer, facts: GpuFacts | undefined): string {
     if (writer.kind === "builtin") {
-      if (!this.#known(writer.id)) this.#remember({ id: writer.id, identity: undefined, lease: { kind: "none" } });
+      // Without a look at the limit, for peers must not be able to keep the server's own providers out.
+      if (!this.#known(writer.id)) {
+        this.providers.set(writer.id, { id: writer.id, identity: undefined, lease: { kind: "none" } });
+      }
       return writer.id;
     }
     const ofCaller = (id: string) => this.#known(id)?.identity === writer.identity;
     const id = this.#claim(writer, writer.claimedId || (facts?.registrations.find(ofCaller) ?? writer.identity));
-    this.providers.set(id, renewedByWrite(this.#provider(id), this.#context.nowMs));
+    this.#renew(id);
     return id;
+  }
+
+  #renew(id: string): void {
+    this.providers.set(id, renewedByWrite(this.#provider(id), this.#context.nowMs));
   }
 
   #claim(writer: Writer & { kind: "peer" }, id: string): string {
     const known = this.#known(id);
-    const inUse = known !== undefined && known.identity !== writer.identity && this.#idsInUse().has(id);
     const claim = { id, identity: writer.identity, superuser: writer.superuser };
+    const inUse = () => this.#isInUse(id);
     const provider = judgeClaim(claim, { bound: this.#context.bound, known, inUse });
     if (known === undefined) this.#remember(provider);
     else if (provider !== known) this.providers.set(id, provider);
@@ -203,19 +225,35 @@ export class Transaction {
   }
 
   #remember(provider: Provider): void {
-    const forgotten = toForget(this.#state.providers, () => this.#idsInUse());
-    if (forgotten !== undefined) this.forgotten.add(forgotten);
+    const known = new Map([...this.#state.providers, ...this.providers]);
+    for (const id of this.forgotten) if (!this.providers.has(id)) known.delete(id);
+    const forgotten = toForget(known, () => this.#idsInUse());
+    if (forgotten !== undefined) {
+      this.forgotten.add(forgotten);
+      this.providers.delete(forgotten);
+    }
     this.providers.set(provider.id, provider);
+  }
+
+  /** Whether anything is registered or reported under the id; an id that is in use is mostly found at once. */
+  #isInUse(id: string): boolean {
+    for (const facts of this.#everyGpu()) if (facts.registrations.includes(id) || facts.reports.has(id)) return true;
+    return false;
   }
 
   #idsInUse(): ReadonlySet<string> {
     const ids = new Set<string>();
-    for (const key of new Set([...this.#state.gpus.keys(), ...this.gpus.keys()])) {
-      const facts = this.#find(key);
-      for (const id of facts?.registrations ?? []) ids.add(id);
-      for (const id of facts?.reports.keys() ?? []) ids.add(id);
+    for (const { registrations, reports } of this.#everyGpu()) {
+      for (const id of registrations) ids.add(id);
+      for (const id of reports.keys()) ids.add(id);
     }
     return ids;
+  }
+
+  /** Drafts included. */
+  *#everyGpu(): Iterable<GpuFacts> {
+    for (const facts of this.gpus.values()) if (facts !== undefined) yield facts;
+    for (const [key, { facts }] of this.#state.gpus) if (!this.gpus.has(key)) yield facts;
   }
 
   #idsOf(writer: Writer, facts: GpuFacts): ReadonlySet<string> {
@@ -225,26 +263,21 @@ export class Transaction {
   }
 
   #checkRoom(): void {
-    let count = this.#state.gpus.size;
-    for (const [key, facts] of this.gpus) {
-      count += (facts === undefined ? 0 : 1) - (this.#state.gpus.has(key) ? 1 : 0);
-    }
-    if (count >= GPUS_MAX) throw new StatusError("RESOURCE_EXHAUSTED", `name: ${GPUS_MAX} GPUs are registered already`);
+    if (this.#count >= GPUS_MAX) throw resourceExhausted("name", `${GPUS_MAX} GPUs are registered already`);
   }
 
-  #withUuid(facts: GpuFacts, key: string, uuid: string): GpuFacts {
-    if (uuid === "" || uuid.toLowerCase() === facts.uuid.toLowerCase()) return facts;
+  /** Throws where the UUID is known under another name. */
+  #checkUuid(key: string, uuid: string): void {
     const holder = this.#holderOf(uuid.toLowerCase());
-    if (holder !== undefined && keyOf(holder) !== key) {
-      throw new StatusError("ALREADY_EXISTS", `spec.uuid: ${uuid} is known as ${holder}`);
-    }
-    return { ...facts, uuid };
+    if (holder === undefined || holder === key) return;
+    throw new StatusError("ALREADY_EXISTS", `spec.uuid: ${uuid} is known as ${this.#find(holder)?.name}`);
   }
 
-  /** The name under which a UUID is known, drafts included. */
+  /** The key of the GPU with this UUID, drafts included. */
   #holderOf(uuid: string): string | undefined {
-    for (const facts of this.gpus.values()) if (facts?.uuid.toLowerCase() === uuid) return facts.name;
+    const drafted = this.#uuids.get(uuid);
+    if (drafted !== undefined) return drafted;
     const key = this.#state.uuids.get(uuid);
-    return key === undefined || this.gpus.has(key) ? undefined : this.#state.gpus.get(key)?.facts.name;
+    return key === undefined || this.gpus.has(key) ? undefined : key;
   }
 }

@@ -34,14 +34,18 @@ export interface GrpcServerOptions {
   /** Default 4 MiB each: what gRPC clients accept unless told otherwise. */
   readonly maxReceiveBytes?: number;
   readonly maxSendBytes?: number;
-  /** Default 5,000: how long a stream may take to close once its status is sent. */
+  /** Default 20,000: how long a stream may take to close once its status is sent. */
   readonly streamGraceMs?: number;
   /** Default 30,000: how long a unary reply may take to leave. At 4 MiB that is 140 kB/s. */
   readonly replyGraceMs?: number;
 }
 
 const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
-const STREAM_GRACE_MS = 5_000;
+/**
+ * A consumer that was stopped for this long (a full collection, a throttled container) still reads why its watch ended;
+ * what a stalled stream may hold meanwhile is bounded by its window.
+ */
+const STREAM_GRACE_MS = 20_000;
 const REPLY_GRACE_MS = 30_000;
 
 /** More than the watches that one process has reason to hold; bounds what one connection can cost. */

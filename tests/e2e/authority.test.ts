@@ -79,7 +79,8 @@ describe.skipIf(!isRoot)("T-AUTH-1: every method and every kind of caller", () =
     ["the overflow uid with an allowed gid", { uid: 65_534, gid: 4321 }, false, false],
   ];
   for (const [who, caller, writes, administers] of rows) {
-    test(`${who}: reads${writes ? ", writes" : ""}${administers ? ", administers" : ""}, and nothing else`, async () => {
+    const rights = `reads${writes ? ", writes" : ""}${administers ? ", administers" : ""}`;
+    test(`${who} ${rights}, and nothing else`, async () => {
       const outcomes = await callAs(caller, server.unixTarget, [...READS, ...WRITES, ...ADMIN]);
       const expected = [
         ...all(READS, "OK"),

@@ -11,12 +11,11 @@ test("a client on Node sees every method and every error of the contract", async
   const entry = join(import.meta.dir, "../support/node-suite.ts");
   const built = await Bun.build({ entrypoints: [entry], target: "node", format: "esm", outdir: folder });
   expect(built.success).toBe(true);
-  const binary = await spawnBinary([]);
+  await using binary = await spawnBinary([]);
   const child = Bun.spawn(["node", join(folder, "node-suite.js"), binary.unixTarget], { stdout: "pipe" });
   const lines = (await new Response(child.stdout).text()).trim().split("\n");
   const checks = lines.map((line) => JSON.parse(line) as { name: string; problem?: string });
   expect(checks.filter(({ problem }) => problem !== undefined)).toEqual([]);
   expect(checks.length).toBe(10);
-  await binary.stop();
   await rm(folder, { recursive: true });
 });

@@ -26,7 +26,7 @@ describe("SIGTERM with 1,000 open watches and calls in flight", () => {
 });
 
 async function terminateOnce(signal: "SIGTERM" | "SIGINT"): Promise<void> {
-  const binary = await spawnBinary(["--simulate=2"]);
+  await using binary = await spawnBinary(["--simulate=2"]);
   const clients = Array.from({ length: WATCHES / PER_CONNECTION }, () => new TestClient(binary.unixTarget));
   const watches = clients.flatMap((client) =>
     Array.from({ length: PER_CONNECTION }, () => client.stream(watchGpus, {})),
@@ -42,7 +42,6 @@ async function terminateOnce(signal: "SIGTERM" | "SIGINT"): Promise<void> {
   expect(await binary.process.exited).toBe(0);
   expect(existsSync(binary.socket)).toBe(false);
   for (const client of [caller, ...clients]) client[Symbol.dispose]();
-  await binary.stop();
 }
 
 const codeOf = (error: unknown) => failureOf(error).code;
@@ -85,7 +84,7 @@ describe("while the server drains", () => {
 });
 
 test("a second signal ends the process at once", async () => {
-  const binary = await spawnBinary(["--shutdown-delay=60s"]);
+  await using binary = await spawnBinary(["--shutdown-delay=60s"]);
   binary.process.kill("SIGTERM");
   while (!binary.logLines.some((line) => line.includes("draining"))) await Bun.sleep(20);
   binary.process.kill("SIGTERM");

@@ -64,7 +64,7 @@ test("a watcher that pauses for 6 s under 40,000 updates a second gets every eve
   console.log(`paused watcher: ${slow.messages.length - 8} of ${updates} events, then ${slow.end?.code ?? "all"}`);
 }, 120_000);
 
-test("a watcher that pauses for a second and stays within the history gets every event, and so does its neighbour", async () => {
+test("a watcher that pauses within the history gets every event, and so does its neighbour", async () => {
   using neighbourClient = new TestClient(server.unixTarget);
   const watches = [client.stream(watchGpus, {}), neighbourClient.stream(watchGpus, {})];
   await Promise.all(watches.map((watch) => watch.messagesUpTo(8)));
@@ -80,7 +80,7 @@ test("a watcher that pauses for a second and stays within the history gets every
 
 describe("watchers that never read, under 100,000 updates to the compiled binary", () => {
   test("are ended or closed within 30 s, cost under 1 MB each, and others are served", async () => {
-    const binary = await spawnBinary([]);
+    await using binary = await spawnBinary([]);
     const writer = new TestClient(binary.unixTarget);
     await writer.call(ProviderService.method.registerGpu, { name: "gpu-0" });
     const clients = Array.from({ length: STALLED }, () => new TestClient(binary.unixTarget));
@@ -101,11 +101,11 @@ describe("watchers that never read, under 100,000 updates to the compiled binary
     expect(await binary.metric("device_api_server_watch_streams_expired_total")).toBe(STALLED);
     expect((await writer.call(getGpu, { name: "gpu-0" })).gpu?.metadata?.name).toBe("gpu-0");
     for (const each of [writer, ...clients]) each[Symbol.dispose]();
-    await binary.stop();
   }, 240_000);
 });
 
-const STALLED = 32;
+/** So many that a megabyte for each stands out of the noise of the collector, some 60 MiB. */
+const STALLED = 128;
 /** Enough calls in flight to keep the server busy from one connection. */
 const IN_FLIGHT = 64;
 

@@ -7,7 +7,7 @@ import { scrape } from "./metrics.ts";
 export const BINARY = join(import.meta.dir, "../../dist/device-api-server");
 
 /** A child process of the compiled binary that serves. */
-export interface RunningBinary {
+export interface RunningBinary extends AsyncDisposable {
   readonly unixTarget: string;
   readonly tcpTarget: string;
   readonly healthUrl: string;
@@ -47,6 +47,12 @@ export async function spawnBinary(args: readonly string[], env: Record<string, s
   void child.exited.then((code) => serving.reject(new Error(`exit ${code} before serving:\n${logLines.join("\n")}`)));
   const late = setTimeout(() => serving.reject(new Error(`not serving:\n${logLines.join("\n")}`)), START_LIMIT_MS);
   const fields = await serving.promise.finally(() => clearTimeout(late));
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const code = await child.exited;
+    await rm(folder, { recursive: true, force: true });
+    return code;
+  };
   return {
     unixTarget: `unix://${socket}`,
     tcpTarget: String(fields["tcp"]),
@@ -56,11 +62,9 @@ export async function spawnBinary(args: readonly string[], env: Record<string, s
     process: child,
     logLines,
     metric: (name, labels) => scrape(Number(fields["metricsPort"]), name, labels),
-    async stop() {
-      child.kill("SIGTERM");
-      const code = await child.exited;
-      await rm(folder, { recursive: true, force: true });
-      return code;
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
     },
   };
 }

@@ -41,7 +41,7 @@ export class SimulatedProvider implements Provider {
     await host.publish([...this.#gpus.values()]);
   }
 
-  /** Plays an Xid; resolves to the GPU's version. Errors: NOT_FOUND, INVALID_ARGUMENT for an Xid that cannot be played. */
+  /** Plays an Xid; resolves to the GPU's version. Errors: NOT_FOUND, INVALID_ARGUMENT (an Xid that is not played). */
   async breakGpu(name: string, xid: number): Promise<number> {
     const gpu = this.#find(name);
     const fault = FAULTS[xid];
