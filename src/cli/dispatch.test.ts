@@ -18,7 +18,7 @@ import { AdminService } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import type { StopSignal } from "../server/app.ts";
 import type { Config } from "../server/config.ts";
-import { ListenError } from "../transport/http-listener.ts";
+import { ListenError } from "../transport/listen-error.ts";
 import { dispatch } from "./dispatch.ts";
 import type { CommandIo } from "./io.ts";
 import type { ServeHost } from "./serve.ts";

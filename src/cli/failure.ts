@@ -2,7 +2,7 @@ import { printable } from "../base/log-text.ts";
 import { RpcError } from "../client/client.ts";
 import type { Target } from "../client/target.ts";
 import { UsageError } from "../server/flags-kinds.ts";
-import { ListenError } from "../transport/http-listener.ts";
+import { ListenError } from "../transport/listen-error.ts";
 import { EXIT_FAILURE, EXIT_UNREACHABLE, EXIT_USAGE } from "./io.ts";
 
 /** A command could not do its work: one line for the person, and the exit status. */

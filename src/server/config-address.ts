@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isLoopback } from "../transport/address.ts";
 import { parseInteger, quoted, UsageError } from "./flags-kinds.ts";
 
 /** Where the TCP listener binds. */
@@ -30,11 +31,4 @@ export function parseTcpAddress(text: string, source: string): TcpAddress | unde
 /** Four numbers with dots, one of them too large, would otherwise pass for a host name. */
 function looksLikeBadV4(host: string): boolean {
   return /^[\d.]+$/.test(host) && isIP(host) !== 4;
-}
-
-/** A name other than localhost may resolve to anything, and to something else tomorrow. */
-function isLoopback(host: string): boolean {
-  if (isIP(host) === 4) return host.startsWith("127.");
-  if (isIP(host) === 6) return /^(0{0,4}:){1,7}0{0,3}1$/.test(host) || /^::ffff:127(\.\d{1,3}){3}$/i.test(host);
-  return host.toLowerCase() === "localhost";
 }

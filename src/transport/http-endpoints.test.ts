@@ -8,7 +8,8 @@ import {
   type HttpEndpoints,
   type HttpEndpointsOptions,
 } from "./http-endpoints.ts";
-import { HTTP_CONNECTION_LIFE_MS, HTTP_CONNECTIONS_MAX, ListenError } from "./http-listener.ts";
+import { HTTP_CONNECTION_LIFE_MS, HTTP_CONNECTIONS_MAX } from "./http-listener.ts";
+import { ListenError } from "./listen-error.ts";
 
 const GOOD: HealthReport = { ok: true, checks: [{ name: "lifecycle", ok: true, reason: "serving" }] };
 const BAD: HealthReport = { ok: false, checks: [{ name: "lifecycle", ok: false, reason: "draining: SIGTERM" }] };

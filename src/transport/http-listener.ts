@@ -2,11 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import type { Scheduler } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
-
-/** A port cannot be bound. The message is one line that names the flag and what to do. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-}
+import { ListenError } from "./listen-error.ts";
 
 export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
