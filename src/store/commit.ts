@@ -24,6 +24,9 @@ export interface CommitPlan {
 
 const NOTHING: VisibleStatus = { conditions: [], action: "" };
 
+/** The reply round the items: its header of 5 bytes where the limit matters, the metadata's 2, the version's 2 + 16. */
+const LIST_FRAME_BYTES = 25;
+
 /**
  * Works out what a transaction changes, encodes it and checks the size of the list; throws before anything is changed.
  */
@@ -52,7 +55,8 @@ export function planCommit(
     bytes += sizeInList(after) - sizeInList(before);
     changes.push({ key, before, after });
   }
-  if (bytes > LIST_BYTES_MAX && bytes > listBytes && transaction.lost.length === 0) throw tooLarge(bytes);
+  const total = bytes + LIST_FRAME_BYTES;
+  if (total > LIST_BYTES_MAX && bytes > listBytes && transaction.lost.length === 0) throw tooLarge(total);
   return { changes, events, listBytes: bytes };
 }
 
@@ -66,9 +70,7 @@ function entryOf(
 ): Entry {
   const object = before?.object;
   const status = condense(facts, object?.status ?? NOTHING, reader, transaction.at);
-  if (object !== undefined && object.name === facts.name && object.uuid === facts.uuid) {
-    if (sameStatus(object.status, status)) return { facts, object };
-  }
+  if (object !== undefined && object.uuid === facts.uuid && sameStatus(object.status, status)) return { facts, object };
   return { facts, object: new GpuObject(facts.name, facts.uuid, version, status) };
 }
 

@@ -17,6 +17,11 @@ export function withRegistration(facts: GpuFacts, provider: string): GpuFacts {
   return { ...facts, registrations: [...facts.registrations, provider] };
 }
 
+/** A UUID that was left out, or differs in case alone, is no change. */
+export function withUuid(facts: GpuFacts, uuid: string): GpuFacts {
+  return uuid === "" || uuid.toLowerCase() === facts.uuid.toLowerCase() ? facts : { ...facts, uuid };
+}
+
 /** Without the registrations and reports of these providers. */
 export function withoutProviders(facts: GpuFacts, gone: ReadonlySet<string>): GpuFacts {
   const registrations = facts.registrations.filter((id) => !gone.has(id));
@@ -88,14 +93,14 @@ export function conditionCount(facts: GpuFacts): number {
 /** The one place where a provider's report enters the facts: limits, advice without a fault, nothing-changed. */
 function withReport(facts: GpuFacts, provider: string, report: ProviderReport, reader: ConditionReader): GpuFacts {
   const action = hasCountingFault(report, reader) ? report.action : "";
-  const before = facts.reports.get(provider);
-  if (before !== undefined && before.action === action && sameConditions(before, report)) return facts;
+  const before = facts.reports.get(provider) ?? NO_REPORT;
+  if (before.action === action && sameConditions(before, report)) return facts;
   const reports = new Map(facts.reports);
   if (report.conditions.size === 0) reports.delete(provider);
   else reports.set(provider, { conditions: report.conditions, action });
   const next = { ...facts, reports };
   const count = conditionCount(next);
-  if (count > CONDITIONS_PER_GPU_MAX && count > conditionCount(facts)) {
+  if (count > CONDITIONS_PER_GPU_MAX) {
     const problem = `${facts.name} would have ${count} conditions of all providers, the limit is`;
     throw resourceExhausted("conditions", `${problem} ${CONDITIONS_PER_GPU_MAX} per GPU`);
   }
@@ -115,7 +120,8 @@ function reportOf(input: ConditionInput, before: Report | undefined, at: Moment)
     if (before.reason === reason && before.message === message) return before;
     return Object.freeze({ ...before, reason, message });
   }
-  const moved = input.at !== undefined && isPlausible(input.at, at.now) ? input.at : at.now;
+  // A copy: what the caller does with its object later must not reach the state.
+  const moved = input.at !== undefined && isPlausible(input.at, at.now) ? Object.freeze({ ...input.at }) : at.now;
   return Object.freeze({
     type,
     status,

@@ -24,6 +24,7 @@ export class GpuObject {
     this.status = Object.freeze(status);
     this.bytes = toBinary(GpuSchema, this.toMessage());
     Object.freeze(status.conditions);
+    Object.freeze(this);
   }
 
   /** The same state at another version: the version of a deletion. */
@@ -84,6 +85,7 @@ export class Snapshot {
   constructor(version: number, objects: readonly GpuObject[]) {
     this.version = version;
     this.objects = Object.freeze(objects);
+    Object.freeze(this);
   }
 
   /** ListGpusResponse { gpu_list = 1 }, put together at the first request. */

@@ -27,6 +27,9 @@ export interface StoreOptions {
   readonly history: HistoryLimits;
 }
 
+/** After a lease expiry that failed: soon enough for an honest state, and no storm of attempts and log lines. */
+const LEASE_RETRY_MS = 1_000;
+
 /** The present state, for the length of one read section. */
 export interface StoreView {
   readonly version: number;
@@ -64,6 +67,7 @@ export class Store implements Disposable {
   #listBytes = 0;
   #transactions = 0;
   #leaseTimer: Disposable | undefined;
+  #disposed = false;
 
   constructor(options: StoreOptions) {
     const { clock, scheduler, observer } = options;
@@ -75,16 +79,17 @@ export class Store implements Disposable {
     const history = new History(clock.wallUs(), options.history);
     this.#history = history;
     this.#hub = new WatchHub(this.#history, scheduler, observer);
-    this.#view = {
+    this.#view = Object.freeze({
       get version() {
         return history.last;
       },
-      get: (name) => this.#gpus.get(keyOf(name))?.object,
+      get: (name: string) => this.#gpus.get(keyOf(name))?.object,
       snapshot: () => this.#takeSnapshot(),
-    };
+    });
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#leaseTimer?.[Symbol.dispose]();
     this.#leaseTimer = undefined;
   }
@@ -171,9 +176,9 @@ export class Store implements Disposable {
     for (const { key, outcome } of transaction.outcomes) {
       outcome.resourceVersion = this.#gpus.get(key)?.object.version ?? this.#history.last;
     }
-    for (const { id, gpus } of transaction.lost) this.#options.observer.providerLost(id, gpus);
-    if (transaction.providers.size > 0) this.#armLeaseTimer();
+    if (transaction.providers.size > 0) this.#armLeaseTimer(0);
     if (plan.events.length > 0) this.#hub.notify();
+    for (const { id, gpus } of transaction.lost) this.#options.observer.providerLost(id, gpus);
   }
 
   /** The only place that writes the committed state. */
@@ -193,8 +198,8 @@ export class Store implements Disposable {
   }
 
   /** One timer for all leases: they are equally long, so the one that was renewed first ends first. */
-  #armLeaseTimer(): void {
-    if (this.#leaseTimer !== undefined) return;
+  #armLeaseTimer(leastMs: number): void {
+    if (this.#leaseTimer !== undefined || this.#disposed) return;
     const { clock, scheduler, leaseMs } = this.#options;
     let earliestMs = Number.POSITIVE_INFINITY;
     for (const { lease } of this.#providers.values()) {
@@ -202,19 +207,21 @@ export class Store implements Disposable {
     }
     if (earliestMs === Number.POSITIVE_INFINITY) return;
     // Timers may fire a fraction early; rounding up saves a second round.
-    const delayMs = Math.max(0, Math.ceil(earliestMs - clock.monotonicMs()));
+    const delayMs = Math.max(leastMs, Math.ceil(earliestMs - clock.monotonicMs()));
     this.#leaseTimer = scheduler.setTimer(() => void this.#expireLeases(), delayMs);
   }
 
   async #expireLeases(): Promise<void> {
+    let leastMs = 0;
     try {
       await this.write(UNBOUNDED, (transaction) => transaction.expireLeases());
     } catch (error) {
+      leastMs = LEASE_RETRY_MS;
       const code = error instanceof StatusError ? error.code : "FAULT";
       this.#options.observer.rolledBack(code, `lease expiry: ${error instanceof Error ? error.message : error}`);
     } finally {
       this.#leaseTimer = undefined;
-      this.#armLeaseTimer();
+      this.#armLeaseTimer(leastMs);
     }
   }
 }

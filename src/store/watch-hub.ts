@@ -93,7 +93,17 @@ export class WatchHub {
 
   #turn(): void {
     this.#turnPlanned = false;
-    this.#endOvertaken();
+    try {
+      this.#endOvertaken();
+      this.#serveCaughtUp();
+    } catch (error) {
+      // One sink's fault, which the process reports: all other watchers get a turn of their own.
+      this.notify();
+      throw error;
+    }
+  }
+
+  #serveCaughtUp(): void {
     let served = 0;
     for (const watcher of this.#caughtUp) {
       if (watcher.cursor === this.#history.last) break;
@@ -106,8 +116,19 @@ export class WatchHub {
     }
   }
 
-  /** Sends until the sink says no or there is nothing more; the caller has taken the watcher out of its set. */
+  /** The caller has taken the watcher out of its set. A sink that throws loses its own watch, and is told so. */
   #serve(watcher: HubWatcher): void {
+    try {
+      this.#pump(watcher);
+    } catch (error) {
+      this.#leave(watcher);
+      watcher.sink.end(new StatusError("INTERNAL", "internal error"));
+      throw error;
+    }
+  }
+
+  /** Sends until the sink says no or there is nothing more. */
+  #pump(watcher: HubWatcher): void {
     watcher.state = "sending";
     while (watcher.state === "sending") {
       if (watcher.cursor < this.#history.oldestCursor) {

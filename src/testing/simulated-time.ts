@@ -15,6 +15,8 @@ export class SimulatedTime implements Clock, Scheduler {
   #order = 0;
   readonly #tasks = new Set<Task>();
   wallOffsetUs = 1_790_000_000_000_000;
+  /** Runs after each task: a test that must stay synchronous drains the microtasks here. */
+  afterTask: () => void = () => {};
 
   wallUs(): number {
     return Math.floor(this.#nowMs * 1_000) + this.wallOffsetUs;
@@ -46,6 +48,7 @@ export class SimulatedTime implements Clock, Scheduler {
       this.#tasks.delete(task);
       this.#nowMs = Math.max(this.#nowMs, task.dueMs);
       task.run();
+      this.afterTask();
     }
     this.#nowMs = untilMs;
   }
