@@ -80,6 +80,7 @@ describe("while a transaction is open", () => {
     expect(store.store.read(UNBOUNDED, unhealthy)).toBeInstanceOf(Promise);
     store.pass(1);
     expect(await codeOfLater(outcome)).toBe("ABORTED");
+    expect(store.rolledBack).toEqual(["ABORTED"]);
     expect(await read).toBe(0);
     const [transaction] = transactions;
     expect(codeOf(() => transaction?.updateCondition(A, "gpu-7", condition("X", "False")))).toBe("ABORTED");

@@ -155,10 +155,11 @@ export class Store implements Disposable {
   async #commitLater<T>(transaction: Transaction, outcome: Promise<T>): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const message = `the transaction was open for more than ${TRANSACTION_MAX_MS} ms and was rolled back`;
-    using _timer = this.#options.scheduler.setTimer(
-      () => reject(new StatusError("ABORTED", message)),
-      TRANSACTION_MAX_MS,
-    );
+    const { scheduler, observer } = this.#options;
+    using _timer = scheduler.setTimer(() => {
+      reject(new StatusError("ABORTED", message));
+      observer.rolledBack("ABORTED", message);
+    }, TRANSACTION_MAX_MS);
     try {
       const result = await Promise.race([outcome, late]);
       this.#commit(transaction);

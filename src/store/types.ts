@@ -78,6 +78,6 @@ export interface StoreObserver {
   watcherExpired(): void;
   /** A provider's lease ran out; so many GPUs changed. */
   providerLost(id: string, gpus: number): void;
-  /** A transaction was rolled back. */
+  /** A transaction was rolled back that no caller is told of, or one that had been open for too long. */
   rolledBack(code: CodeName | "FAULT", message: string): void;
 }
