@@ -29,6 +29,10 @@ async function main(extra: readonly string[]): Promise<number> {
   const folder = runtimeFolder();
   if (folder === undefined) return 2;
   const socket = join(folder, "device.sock");
+  if (await accepts(socket)) {
+    console.error(`run: a server of yours is running already, on ${socket}: use it, or stop it with Ctrl-C first`);
+    return 2;
+  }
   const before = identity(socket);
 
   const chosen = DEFAULTS.filter(([flag]) => !extra.some((argument) => isFlag(argument, flag)));
@@ -85,14 +89,17 @@ function runtimeFolder(): string | undefined {
 /** True once a socket file that was not there before takes connections and the server answers on it. */
 async function serves(socket: string, before: string): Promise<boolean> {
   if (identity(socket) === before) return false;
-  const connected = await new Promise<boolean>((resolve) => {
+  return (await accepts(socket)) && ask(["healthcheck", "--target", `unix://${socket}`]) !== undefined;
+}
+
+function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = connect(socket, () => {
       probe.destroy();
       resolve(true);
     });
     probe.on("error", () => resolve(false));
   });
-  return connected && ask(["healthcheck", "--target", `unix://${socket}`]) !== undefined;
 }
 
 function printNext(socket: string): void {

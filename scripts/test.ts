@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { capture, killAll, type Outcome, seconds } from "./process.ts";
 import { tallyReport } from "./test/junit.ts";
 import { pooled } from "./test/pool.ts";
-import { add, closingLine, NOTHING, type Tally } from "./test/tally.ts";
+import { add, closingLine, NOTHING, summary, type Tally } from "./test/tally.ts";
 
 const LOGS = "dist/test";
 const BIN = "node_modules/.bin";
@@ -74,7 +74,8 @@ async function main(name: string): Promise<number> {
 
   for (const skip of tally.skipped) console.log(`skipped  ${skip}`);
   for (const failure of tally.failed) console.log(`FAILED   ${failure}`);
-  console.log(`${seconds(performance.now() - started)}; output of each step is in ${LOGS}/`);
+  const skipped = tally.skipped.length === 0 ? "" : `; ${tally.skipped.length} skipped, named above`;
+  console.log(`${seconds(performance.now() - started)}; output of each step is in ${LOGS}/${skipped}`);
   console.log(closingLine(tally));
   return tally.failed.length === 0 ? 0 : 1;
 }
@@ -93,7 +94,7 @@ async function unitTests(): Promise<Tally> {
   const started = performance.now();
   const files = [...testFiles("src"), ...testFiles("scripts")];
   const tally = await pooled(files, UNIT_WORKERS, (file) => testFile(file, false));
-  console.log(`unit     ${files.length} files, ${closingLine(tally)} (${seconds(performance.now() - started)})`);
+  console.log(`unit     ${files.length} files, ${summary(tally)} (${seconds(performance.now() - started)})`);
   return tally;
 }
 
@@ -116,7 +117,7 @@ async function testFile(file: string, alwaysNamed: boolean): Promise<Tally> {
   const tally = tallyReport(file, existsSync(report) ? readFileSync(report, "utf8") : undefined, outcome.ending);
   if (tally.failed.length > 0) printFailure(file, outcome);
   else if (alwaysNamed || outcome.tookMs > SLOW_FILE_MS) {
-    console.log(`ok       ${file}: ${closingLine(tally)} (${seconds(outcome.tookMs)})`);
+    console.log(`ok       ${file}: ${summary(tally)} (${seconds(outcome.tookMs)})`);
   }
   if (outcome.leftovers) console.log(`note     ${file} left processes behind; they were ended`);
   return tally;

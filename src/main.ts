@@ -8,9 +8,10 @@ import type { ServeHost } from "./cli/serve.ts";
 import { runServer, type StopSignal } from "./server/app.ts";
 import { groupIdIn } from "./server/config-values.ts";
 
+const READER_GONE: ReadonlySet<string> = new Set(["EPIPE", "ECONNRESET"]);
 const EXIT_AT_ONCE: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-// A reader that goes away is no fault of ours: the writes themselves say so to whoever waits for them.
+// The writes themselves say what went wrong to whoever waits for them.
 process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
 
@@ -19,7 +20,8 @@ const io: CommandIo = {
   clock: systemClock,
   version: packageJson.version,
   print: (text) => write(process.stdout, text),
-  complain: (line) => write(process.stderr, `${line}\n`),
+  // Where the complaint cannot be written there is nobody to tell; the exit status still says it.
+  complain: (line) => write(process.stderr, `${line}\n`).catch(() => false),
   onSignal(listener) {
     let asked = false;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -46,9 +48,14 @@ const host: ServeHost = {
   },
 };
 
+/** False where the reader has gone (`get | head`), which is no fault; a full disk is one, and rejects. */
 function write(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    stream.write(text, (error) => resolve(error === undefined || error === null));
+  return new Promise((resolve, reject) => {
+    stream.write(text, (error) => {
+      if (error === undefined || error === null) resolve(true);
+      else if ("code" in error && READER_GONE.has(String(error.code))) resolve(false);
+      else reject(new Error(`the output cannot be written: ${error.message}`));
+    });
   });
 }
 
@@ -56,5 +63,6 @@ function write(stream: NodeJS.WriteStream, text: string): Promise<boolean> {
 const FLUSH_MAX_MS = 1_000;
 
 const status = await dispatch(process.argv.slice(2), io, host);
-await Promise.race([write(process.stderr, ""), new Promise((resolve) => setTimeout(resolve, FLUSH_MAX_MS))]);
+const flushed = write(process.stderr, "").catch(() => false);
+await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, FLUSH_MAX_MS))]);
 process.exit(status);

@@ -15,8 +15,13 @@ export function add(a: Tally, b: Tally): Tally {
   };
 }
 
-/** The last line of a run: `12 passed, 0 failed`, and `, 3 skipped` where something was. */
+/** The last line of a run, always of this form: `12 passed, 0 failed`. Skips are said before it. */
 export function closingLine(tally: Tally): string {
-  const line = `${tally.passed} passed, ${tally.failed.length} failed`;
+  return `${tally.passed} passed, ${tally.failed.length} failed`;
+}
+
+/** The sum of a part: its closing line, and `, 3 skipped` where something was. */
+export function summary(tally: Tally): string {
+  const line = closingLine(tally);
   return tally.skipped.length === 0 ? line : `${line}, ${tally.skipped.length} skipped`;
 }

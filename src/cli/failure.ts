@@ -38,6 +38,9 @@ const ADVICE: readonly (readonly [string, string])[] = [
   ["EACCES", "this user may not open the socket. Run as root, or as a member of the socket's group"],
   ["ENOTFOUND", "there is no host of that name"],
   ["EAGAIN", "the server has too many connections waiting. Try again"],
+  ["connect EINVAL", "the path is too long for a socket: the kernel takes 107 bytes"],
+  ["Name resolution failed", "there is no host of that name"],
+  ["Protocol error", "what listens there does not speak gRPC. Is it the health or the metrics port?"],
 ];
 
 function advise(message: string): string {

@@ -29,7 +29,8 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
       client.unary(Health.method.check, {}, { timeoutMs: values.timeout }),
     );
     const name = HealthCheckResponse_ServingStatus[status] ?? String(status);
-    await io.print(`${name}\n`);
+    // Probes go by the status: a disk that is full under the output does not make it false.
+    await io.print(`${name}\n`).catch(() => false);
     return status === HealthCheckResponse_ServingStatus.SERVING ? EXIT_OK : EXIT_FAILURE;
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;

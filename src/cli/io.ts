@@ -8,7 +8,7 @@ export interface CommandIo {
   readonly clock: Clock;
   /** The version of this build. */
   readonly version: string;
-  /** Resolves when the text has been taken; false where nobody reads any more. */
+  /** Resolves when the text has been taken; false where nobody reads any more. Rejects where it cannot be written. */
   print(text: string): Promise<boolean>;
   /** One line on standard error. */
   complain(line: string): Promise<boolean>;

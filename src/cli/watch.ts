@@ -53,19 +53,21 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
 }
 
 const HEADINGS: Row = ["EVENT", ...GPU_HEADINGS, "VERSION"];
-/** Rows come one by one, so the widths are guessed: a UUID as the name, the longest usual reasons and actions. */
-const WIDTHS: readonly number[] = [8, 40, 7, 24, 15, 6, 16];
+/** Rows come one by one, so the widths are guessed: 80 columns with short names. What is longer widens its column. */
+const WIDTHS: readonly number[] = [8, 6, 7, 12, 11, 6, 16];
 
 function printer(form: OutputForm, io: CommandIo): (event: WatchGpusResponse) => Promise<boolean> {
   if (form === "json") {
     return (event) => io.print(`${JSON.stringify(toJson(WatchGpusResponseSchema, event))}\n`);
   }
-  let heading = renderRow(HEADINGS, WIDTHS);
+  let widths = WIDTHS;
+  let started = false;
   return ({ type, object }) => {
     const gpu = object === undefined ? [] : gpuRow(object, io.clock.wallUs() / 1_000);
-    const row = renderRow([type, ...gpu, object?.metadata?.resourceVersion ?? ""], WIDTHS);
-    const text = heading + row;
-    heading = "";
-    return io.print(text);
+    const row = [type, ...gpu, object?.metadata?.resourceVersion ?? ""];
+    widths = widths.map((width, i) => Math.max(width, row[i]?.length ?? 0));
+    const heading = started ? "" : renderRow(HEADINGS, widths);
+    started = true;
+    return io.print(heading + renderRow(row, widths));
   };
 }

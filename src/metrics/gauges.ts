@@ -58,7 +58,7 @@ export function declareGauges(registry: Registry, { version, node, sources }: Ga
 function declareLabelled(registry: Registry, sources: MetricSources): void {
   new Gauge({
     name: `${METRIC_PREFIX}providers`,
-    help: "Providers outside the server that have written, by the state of their lease.",
+    help: "Providers that have written, the server's own included, by the state of their lease.",
     labelNames: ["state"],
     registers: [registry],
     collect() {

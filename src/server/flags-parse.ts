@@ -100,7 +100,7 @@ function findFlag(table: FlagTable, written: string): readonly [string, Flag] {
   }
   const near = nearest(written, Object.keys(table));
   throw new UsageError(
-    `unknown flag ${quoted(`--${written}`)}${near === undefined ? "" : `; did you mean --${near}?`} See --help`,
+    `unknown flag ${quoted(`--${written}`)}${near === undefined ? "." : `; did you mean --${near}?`} See --help`,
   );
 }
 

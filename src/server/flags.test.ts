@@ -152,7 +152,7 @@ describe("a mistake", () => {
     [["--helth-port=1"], 'unknown flag "--helth-port"; did you mean --health-port?'],
     [["--grpc-adress=1"], "did you mean --grpc-address?"],
     [["--tcp-allow"], "did you mean --tcp-allow-providers?"],
-    [["--xyzzy"], 'unknown flag "--xyzzy" See --help'],
+    [["--xyzzy"], 'unknown flag "--xyzzy". See --help'],
     [["--node\n-name=x"], 'unknown flag "--node\\n-name"'],
   ])("in %p is named in one line", (args, message) => {
     const call = () => parse(args);

@@ -174,8 +174,8 @@ test("a port in use is named in one line with its flag, and nothing stays open",
   await expect(fetch(`http://127.0.0.1:${free}/livez`)).rejects.toThrow();
 });
 
-test("an address that is not of this machine is named in one line", async () => {
-  const attempt = createHttpEndpoints({ ...options(), host: "192.0.2.1" });
+test.each(["192.0.2.1", "no-such-host.invalid"])("%s is no address of this machine, and named so", async (host) => {
+  const attempt = createHttpEndpoints({ ...options(), host });
   await expect(attempt).rejects.toThrow("--http-host is no address of this machine");
 });
 

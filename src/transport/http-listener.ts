@@ -106,6 +106,8 @@ function describeFailure({ host, port, flag }: HttpListenerOptions, error: unkno
       return `${where}: ports below 1024 need privileges; choose a higher one`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
+    // The runtime gives no code where a name cannot be resolved.
+    case "":
       return `${where}: --http-host is no address of this machine`;
     default:
       return `${where}: ${error instanceof Error ? error.message : String(error)}`;

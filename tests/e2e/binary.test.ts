@@ -92,6 +92,15 @@ describe("the binary", () => {
     expect([status, err]).toEqual([3, expect.stringContaining("there is no such socket")]);
   });
 
+  test("fails with one line where its output cannot be written, and not where its reader has gone", async () => {
+    const shell = (line: string) => Bun.spawnSync(["bash", "-c", line, BINARY], { stderr: "pipe" });
+    const full = shell('exec "$0" version >/dev/full');
+    expect(full.stderr.toString()).toMatch(/^device-api-server: the output cannot be written: [^\n]+\n$/);
+    expect(full.exitCode).toBe(1);
+    const gone = shell('set -o pipefail; (sleep 0.2; exec "$0" version) | true');
+    expect([gone.exitCode, gone.stderr.toString()]).toEqual([0, ""]);
+  });
+
   test("reports a health check that fails by status 1", async () => {
     expect((await run(["healthcheck", "--target", `unix://${folder}/none.sock`])).status).toBe(1);
   });
