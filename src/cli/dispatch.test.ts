@@ -248,6 +248,7 @@ describe("watch", () => {
   test("shows each event until it is interrupted, and closes its stream", async () => {
     const { status, out, err } = await run(["watch"], { signalAfter: 2 });
     expect([status, err]).toEqual([0, ""]);
+    expect(Math.max(...out.split("\n").map(({ length }) => length))).toBeLessThanOrEqual(80);
     expect(out.split("\n").map((line) => line.split(/ +/))).toEqual([
       ["EVENT", "NAME", "READY", "REASON", "ACTION", "AGE", "VERSION"],
       ["ADDED", "gpu-0", "True", "Fine", "NONE", "1m30s", "7"],
@@ -326,6 +327,8 @@ describe("simulate", () => {
   });
 });
 
+const COMMANDS = ["serve", "get", "watch", "explain", "simulate", "healthcheck", "version"];
+
 describe("version and help", () => {
   test.each([[["version"]], [["--version"]], [["-version"]], [["serve", "--version"]]])(
     "%p tells the version",
@@ -343,14 +346,14 @@ describe("version and help", () => {
     async (args) => {
       const { status, out } = await run(args);
       expect(status).toBe(0);
-      for (const text of ["serve", "get [NAME...]", "watch", "simulate", "healthcheck", "version", "--grpc-address"]) {
+      for (const text of [...COMMANDS, "get [NAME...]", "explain XID...", "--grpc-address"]) {
         expect(out).toContain(text);
       }
       expect(out).toContain("3    the server cannot be reached");
     },
   );
 
-  test.each(["serve", "get", "watch", "simulate", "healthcheck", "version"])("%s has help of its own", async (name) => {
+  test.each(COMMANDS)("%s has help of its own", async (name) => {
     const asked = await run(["help", name]);
     expect(asked.out).toContain(`Usage: device-api-server ${name} [flags]`);
     expect(await run([name, "--help"])).toEqual(asked);

@@ -1,5 +1,6 @@
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { nearest } from "../server/flags-parse.ts";
+import { explainCommand } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
 import { getCommand } from "./get.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
@@ -13,7 +14,8 @@ import { watchCommand } from "./watch.ts";
 /** Runs the command that the arguments name, and answers with the exit status; a failure is one line. */
 export async function dispatch(args: readonly string[], io: CommandIo, host: ServeHost): Promise<number> {
   const serve = createServeCommand(host);
-  const commands = [serve, getCommand, watchCommand, simulateCommand, healthcheckCommand, versionCommand];
+  const clients = [getCommand, watchCommand, explainCommand, simulateCommand, healthcheckCommand, versionCommand];
+  const commands = [serve, ...clients];
   try {
     const [first, ...rest] = args;
     if (first === undefined || first.startsWith("-")) {
@@ -37,7 +39,7 @@ function find(name: string, commands: readonly Command[]): Command {
   if (command !== undefined) return command;
   const near = nearest(name, ["help", ...commands.map((candidate) => candidate.name)]);
   throw new UsageError(
-    `unknown command ${quoted(name)}${near === undefined ? "" : `; did you mean ${near}?`} See ${PROGRAM} help`,
+    `unknown command ${quoted(name)}${near === undefined ? "." : `; did you mean ${near}?`} See ${PROGRAM} help`,
   );
 }
 

@@ -1,22 +1,11 @@
 import { invalidArgument, StatusError } from "../../base/status-error.ts";
 import { SIMULATED_PROVIDER_ID } from "../../store/providers.ts";
 import type { StatusInput } from "../../store/types.ts";
+import { xidOf } from "../nvml/xids/catalogue.ts";
 import type { GpuReport, Provider, ProviderHost } from "../provider.ts";
 
 /** --simulate takes up to this many, the most NVML ever shows on a node with MIG. */
 export const SIMULATED_GPUS_MAX = 256;
-
-/** The Xids that can be played: each makes a real GPU unhealthy, with the advice of NVIDIA's catalogue. */
-const FAULTS: Readonly<Record<number, { readonly description: string; readonly action: string }>> = {
-  62: { description: "internal micro-controller halt", action: "COMPONENT_RESET" },
-  64: { description: "GPU memory remapping failure", action: "COMPONENT_RESET" },
-  79: { description: "GPU has fallen off the bus", action: "RESTART_BM" },
-  95: { description: "uncontained memory error", action: "COMPONENT_RESET" },
-  109: { description: "context switch timeout", action: "COMPONENT_RESET" },
-  119: { description: "GSP RPC timeout", action: "COMPONENT_RESET" },
-  120: { description: "GSP error", action: "COMPONENT_RESET" },
-  140: { description: "ECC unrecovered error", action: "COMPONENT_RESET" },
-};
 
 const HEALTHY: StatusInput = {
   conditions: [
@@ -41,16 +30,25 @@ export class SimulatedProvider implements Provider {
     await host.publish([...this.#gpus.values()]);
   }
 
-  /** Plays an Xid; resolves to the GPU's version. Errors: NOT_FOUND, INVALID_ARGUMENT (an Xid that is not played). */
+  /**
+   * Plays an Xid; resolves to the GPU's version. No driver is there to ask, so a code that is left to the driver's
+   * verdict makes the GPU unhealthy. Errors: NOT_FOUND, INVALID_ARGUMENT (an Xid that leaves a GPU healthy).
+   */
   async breakGpu(name: string, xid: number): Promise<number> {
     const gpu = this.#find(name);
-    const fault = FAULTS[xid];
-    if (fault === undefined) {
-      throw invalidArgument("xid", `${xid} cannot be played; choose one of ${Object.keys(FAULTS).join(", ")}`);
+    const { mnemonic, description, effect, action } = xidOf(xid);
+    if (effect === "none") {
+      const problem = `${xid} (${mnemonic}) leaves a GPU healthy, so it breaks nothing`;
+      throw invalidArgument(
+        "xid",
+        `${problem}: "device-api-server explain ${xid}" tells more, and --all has the others`,
+      );
     }
-    const message = `Xid ${xid}, ${fault.description} (simulated); cleared by: simulate heal ${gpu.name}`;
+    const message =
+      `Xid ${xid} (${mnemonic}): ${description} (simulated); advice: ${action}; ` +
+      `cleared by: simulate heal ${gpu.name}`;
     const condition = { type: "NVMLReady", status: "False", reason: "XidError", message, at: undefined } as const;
-    return this.#publish({ ...gpu, status: { conditions: [condition], action: fault.action } });
+    return this.#publish({ ...gpu, status: { conditions: [condition], action } });
   }
 
   /** Makes the GPU well again; resolves to its version. Errors: NOT_FOUND. */
