@@ -1,5 +1,6 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Logger } from "../base/log.ts";
+import { truncate } from "../base/log-text.ts";
 import { invalidArgument, resourceExhausted } from "../base/status-error.ts";
 import {
   HeartbeatRequestSchema,
@@ -14,7 +15,7 @@ import {
   UpdateGpuStatusRequestSchema,
   UpdateGpuStatusResponseSchema,
 } from "../gen/device/v1alpha1/provider_pb.ts";
-import { GPUS_MAX } from "../store/limits.ts";
+import { GPUS_MAX, NAME_MAX } from "../store/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { Transaction } from "../store/transaction.ts";
 import type { Writer } from "../store/types.ts";
@@ -118,7 +119,11 @@ function heartbeat(options: ProviderServiceOptions, unknownNames: OnceLog, bytes
     const unknown = gpuNames.filter((name) => !transaction.has(name));
     return () => {
       if (unknown.length > 0) {
-        const gpus = unknown.slice(0, UNKNOWN_NAMES_LOGGED).join(", ");
+        // The line is remembered; a name may be as long as a message, and no GPU has such a one.
+        const gpus = unknown
+          .slice(0, UNKNOWN_NAMES_LOGGED)
+          .map((name) => truncate(name, NAME_MAX))
+          .join(", ");
         unknownNames.warn("heartbeat names unknown GPUs", { provider: providerId, count: unknown.length, gpus });
       }
       return outcome;

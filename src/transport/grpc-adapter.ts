@@ -13,6 +13,8 @@ export interface AdapterHost {
   callOf(metadata: grpc.Metadata): OpenCall;
   /** Throws the status with which the call is refused. */
   admit(call: OpenCall): void;
+  /** Throws the status that takes the place of a reply of this size. */
+  admitReply(call: OpenCall, bytes: number): void;
   streamOpened(call: OpenCall): void;
 }
 
@@ -56,6 +58,7 @@ function adaptUnary(method: UnaryMethod, host: AdapterHost): grpc.handleUnaryCal
     const reply = (message: Uint8Array) => {
       if (call.phase !== "handling") return;
       const buffer = asBuffer(message);
+      host.admitReply(call, buffer.length);
       call.settle(undefined);
       callback(null, buffer);
     };

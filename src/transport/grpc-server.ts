@@ -11,6 +11,7 @@ import { CallTable, connectionCarrier } from "./grpc-call-table.ts";
 import { drainCalls } from "./grpc-drain.ts";
 import { createCallInterceptor } from "./grpc-interceptor.ts";
 import { channelOptions, type GrpcServerOptions } from "./grpc-options.ts";
+import { createReceiveGuard } from "./grpc-receive-guard.ts";
 import { createStallGuard } from "./grpc-stall-guard.ts";
 
 export interface GrpcServer extends Disposable {
@@ -28,8 +29,8 @@ export interface GrpcServer extends Disposable {
 /** The gRPC side of the server: everything between an accepted socket and the services' handlers. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { clock, scheduler, log } = options;
-  const guard = createStallGuard(clock, scheduler);
-  const table = new CallTable(options, guard);
+  const guards = { stall: createStallGuard(clock, scheduler), receive: createReceiveGuard(scheduler) };
+  const table = new CallTable(options, guards);
   const byMetadata = new WeakMap<grpc.Metadata, OpenCall>();
   const interceptor = createCallInterceptor(
     (opening) => table.open(opening),
@@ -50,6 +51,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     log,
     callOf,
     admit: (call) => table.admit(call),
+    admitReply: (call, bytes) => table.admitReply(call, bytes),
     streamOpened: (call) => table.streamOpened(call),
   });
   const injector = library.createConnectionInjector(grpc.ServerCredentials.createInsecure());
@@ -57,7 +59,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   let stopped = false;
   const stop = () => {
     stopped = true;
-    guard[Symbol.dispose]();
+    guards.stall[Symbol.dispose]();
+    guards.receive[Symbol.dispose]();
     library.forceShutdown();
   };
 

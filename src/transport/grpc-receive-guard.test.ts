@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import { SimulatedTime } from "../testing/simulated-time.ts";
+import { createReceiveGuard, type Receiving, SLOW_REQUESTS_MAX } from "./grpc-receive-guard.ts";
+
+function setUp() {
+  const time = new SimulatedTime();
+  const guard = createReceiveGuard(time);
+  const destroyed = new Set<number | undefined>();
+  const givenUp: Receiving[] = [];
+  const watch = (connection: number, count = 1) =>
+    Array.from({ length: count }, () => {
+      const call: Receiving = {
+        connection,
+        giveUp: () => void givenUp.push(call),
+        destroyConnection: () => void destroyed.add(connection),
+      };
+      guard.watch(call);
+      return call;
+    });
+  return { time, guard, destroyed, givenUp, watch };
+}
+
+describe("incomplete requests", () => {
+  test("of the connection with most slow ones cost it the connection, and no other", () => {
+    const { time, destroyed, watch } = setUp();
+    watch(1, SLOW_REQUESTS_MAX);
+    watch(2);
+
+    time.advance(2_000);
+
+    expect([...destroyed]).toEqual([1]);
+  });
+
+  test("may be as many as the limit", () => {
+    const { time, destroyed, watch } = setUp();
+    watch(1, SLOW_REQUESTS_MAX);
+
+    time.advance(2_000);
+
+    expect(destroyed.size).toBe(0);
+  });
+
+  test("are not slow for a pause of this process", () => {
+    const { time, guard, destroyed, watch } = setUp();
+    const calls = watch(1, 1_000);
+
+    // However long the pause was, one timer fires before the bytes are read.
+    time.advance(250);
+    for (const call of calls) guard.unwatch(call);
+    time.advance(5_000);
+
+    expect(destroyed.size).toBe(0);
+    expect(time.pending).toBe(0);
+  });
+
+  test("are given up after 30 s, each once", () => {
+    const { time, givenUp, watch } = setUp();
+    watch(1, 2);
+
+    time.advance(29_000);
+    expect(givenUp).toHaveLength(0);
+    time.advance(31_000);
+
+    expect(givenUp).toHaveLength(2);
+    expect(time.pending).toBe(0);
+  });
+});
