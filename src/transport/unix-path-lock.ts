@@ -41,6 +41,7 @@ function tryAcquire(lockPath: string): number | undefined {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
   const fd = openSync(lockPath, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   try {
+    checkOurs(fd, lockPath);
     if (shim().tryLock(fd) && isStillNamed(fd, lockPath)) return fd;
   } catch (error) {
     closeSync(fd);
@@ -48,6 +49,13 @@ function tryAcquire(lockPath: string): number | undefined {
   }
   closeSync(fd);
   return undefined;
+}
+
+/** A lock is an empty file. One that holds something is somebody's, and would be taken away with the lock. */
+function checkOurs(fd: number, lockPath: string): void {
+  const found = fstatSync(fd);
+  if (found.isFile() && found.size === 0) return;
+  throw new ListenError(`--unix-socket: ${lockPath} is not a lock of this server; remove it, or choose another path`);
 }
 
 /** Not so where the one who had the lock before us has taken the file away. */

@@ -285,6 +285,12 @@ describe("several servers", () => {
     expect(await dial(path)).toBe("connected");
   });
 
+  test("one that finds somebody's file under the lock's name leaves it alone", async () => {
+    writeFileSync(`${path}.lock`, "mine");
+    expect(await failure(listen())).toContain("is not a lock of this server; remove it, or choose another path");
+    expect(readFileSync(`${path}.lock`, "utf8")).toBe("mine");
+  });
+
   test("one that finds the lock file of a crashed one goes on", async () => {
     writeFileSync(`${path}.lock`, "");
     await listen();
