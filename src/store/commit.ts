@@ -4,7 +4,7 @@ import type { ConditionReader } from "./condition-rules.ts";
 import { GpuObject } from "./gpu-object.ts";
 import type { HistoryEvent } from "./history.ts";
 import { compareInstants } from "./instants.ts";
-import { LIST_BYTES_MAX } from "./limits.ts";
+import { LIST_BYTES_MAX, SILENT_LIST_BYTES_MAX } from "./limits.ts";
 import type { Entry, Transaction } from "./transaction.ts";
 import type { EventType, GpuFacts } from "./types.ts";
 
@@ -19,7 +19,14 @@ export interface CommitPlan {
   readonly changes: readonly EntryChange[];
   /** One for each visible change, with rising versions. */
   readonly events: readonly HistoryEvent[];
-  readonly listBytes: number;
+  readonly list: ListSize;
+}
+
+/** What the list of all GPUs takes. */
+export interface ListSize {
+  readonly bytes: number;
+  /** At least what comes on top if every provider falls silent. */
+  readonly lossBytes: number;
 }
 
 const NOTHING: VisibleStatus = { conditions: [], action: "" };
@@ -34,12 +41,12 @@ export function planCommit(
   transaction: Transaction,
   gpus: ReadonlyMap<string, Entry>,
   version: number,
-  listBytes: number,
+  list: ListSize,
   reader: ConditionReader,
 ): CommitPlan {
   const changes: EntryChange[] = [];
   const events: HistoryEvent[] = [];
-  let bytes = listBytes;
+  let { bytes, lossBytes } = list;
   const emit = (type: EventType, object: GpuObject) =>
     events.push({ version: object.version, type, bytes: object.event(type) });
   for (const [key, facts] of transaction.gpus) {
@@ -53,11 +60,24 @@ export function planCommit(
       emit(before === undefined ? "ADDED" : "MODIFIED", after.object);
     }
     bytes += sizeInList(after) - sizeInList(before);
+    lossBytes += (after?.object.lossBytes ?? 0) - (before?.object.lossBytes ?? 0);
     changes.push({ key, before, after });
   }
-  const total = bytes + LIST_FRAME_BYTES;
-  if (total > LIST_BYTES_MAX && bytes > listBytes && transaction.lost.length === 0) throw tooLarge(total);
-  return { changes, events, listBytes: bytes };
+  // A silent provider cannot be refused; there is room for what it leaves, because its writes were counted with it.
+  if (transaction.lost.length === 0) checkSize(list, { bytes, lossBytes });
+  return { changes, events, list: { bytes, lossBytes } };
+}
+
+/** A write that makes the list smaller is welcome also where it is too large still. */
+function checkSize(before: ListSize, after: ListSize): void {
+  const now = after.bytes + LIST_FRAME_BYTES;
+  if (now > LIST_BYTES_MAX && after.bytes > before.bytes) {
+    throw tooLarge(now, `the limit is ${LIST_BYTES_MAX} (3.5 MiB), because clients accept replies of 4 MiB`);
+  }
+  const silent = now + after.lossBytes;
+  if (silent > SILENT_LIST_BYTES_MAX && silent > before.bytes + before.lossBytes + LIST_FRAME_BYTES) {
+    throw tooLarge(silent, `once all providers fell silent; the limit is ${SILENT_LIST_BYTES_MAX} (4 MiB)`);
+  }
 }
 
 /** The entry with the same object where consumers would see no change. */
@@ -93,7 +113,6 @@ function sizeInList(entry: Entry | undefined): number {
   return entry === undefined ? 0 : entry.object.listItem.length;
 }
 
-function tooLarge(bytes: number): Error {
-  const limit = `the limit is ${LIST_BYTES_MAX} (3.5 MiB), because clients accept replies of 4 MiB`;
-  return resourceExhausted("status", `the list of all GPUs would take ${bytes} bytes; ${limit}`);
+function tooLarge(bytes: number, why: string): Error {
+  return resourceExhausted("status", `the list of all GPUs would take ${bytes} bytes; ${why}`);
 }

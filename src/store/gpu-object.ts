@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Gpu, GpuSchema, ListMetaSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
-import type { VisibleStatus } from "./aggregate.ts";
+import type { VisibleCondition, VisibleStatus } from "./aggregate.ts";
+import { LOSS_BYTES } from "./limits.ts";
 import type { EventType } from "./types.ts";
 
 /**
@@ -13,6 +14,8 @@ export class GpuObject {
   readonly status: VisibleStatus;
   /** The encoded nvidia.device.v1alpha1.Gpu. */
   readonly bytes: Uint8Array;
+  /** At least the bytes by which that grows if the providers of all conditions fall silent. */
+  readonly lossBytes: number;
   #getReply: Uint8Array | undefined;
   #listItem: Uint8Array | undefined;
   #added: Uint8Array | undefined;
@@ -23,6 +26,7 @@ export class GpuObject {
     this.version = version;
     this.status = Object.freeze(status);
     this.bytes = toBinary(GpuSchema, this.toMessage());
+    this.lossBytes = status.conditions.reduce((sum, condition) => sum + lossOf(condition), 0);
     Object.freeze(status.conditions);
     Object.freeze(this);
   }
@@ -73,6 +77,11 @@ export class GpuObject {
   event(type: EventType): Uint8Array {
     return concat([EVENT_TYPE_FIELD[type], field(2, this.bytes)]);
   }
+}
+
+/** Reason and message give way to those of a loss. UTF-16 units are at most the bytes, so this errs upwards. */
+function lossOf({ reason, message }: VisibleCondition): number {
+  return Math.max(0, LOSS_BYTES - reason.length - message.length);
 }
 
 /** A consistent list at one version. */

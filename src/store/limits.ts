@@ -13,6 +13,13 @@ export const CONDITIONS_PER_GPU_MAX = 64;
 export const GPUS_MAX = 4_096;
 /** Clients accept messages of 4 MiB; what is left is for the reply's frame and for the server's own words. */
 export const LIST_BYTES_MAX = 3.5 * 1024 * 1024;
+/** What the list may come to when every provider falls silent at once, which no writer could be refused for then. */
+export const SILENT_LIST_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * By how much a condition without reason and message grows when its provider falls silent: 3 for the status, 14 for
+ * ProviderLost, 65 for a message with a lease of up to 13 digits, 8 for the time, 4 for longer lengths before them.
+ */
+export const LOSS_BYTES = 94;
 
 /** A node has a handful of providers; a permitted peer that invents names must not grow the server. */
 export const PROVIDERS_MAX = 1_024;

@@ -119,4 +119,23 @@ describe("the limit of 3.5 MiB for the list", () => {
     expect(codeOf(() => store.register(A, "more"))).toBe("RESOURCE_EXHAUSTED");
     expect(codeOf(() => store.reportOne(A, "gpu-0", hint(0, 0, "True")))).toBe("OK");
   });
+
+  test("leaves room for what falls silent: however many small good conditions, the list stays within 4 MiB", () => {
+    using store = new TestStore();
+    const small = Array.from({ length: 24 }, (_, i) => condition(`c${i}`, "True"));
+    let last = 0;
+    const add = () => {
+      store.register(A, `g${last}`);
+      store.report(A, `g${last}`, ...small);
+    };
+    while (codeOf(add) === "OK" && last < GPUS_MAX) last++;
+    expect(last).toBeGreaterThan(1_000);
+    expect(add).toThrow("fell silent; the limit is 4194304");
+    expect(codeOf(() => store.report(A, "g0"))).toBe("OK");
+    store.heartbeat(A);
+    store.pass(LEASE_MS);
+    expect(store.conditions("g1").every(({ status }) => status === "Unknown")).toBe(true);
+    expect(listBytes(store)).toBeGreaterThan(LIST_BYTES_MAX);
+    expect(listBytes(store)).toBeLessThanOrEqual(4 * 1024 * 1024);
+  });
 });

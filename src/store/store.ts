@@ -4,7 +4,7 @@ import { compareNatural } from "../base/natural-order.ts";
 import { RwLock } from "../base/rw-lock.ts";
 import { StatusError } from "../base/status-error.ts";
 import { healthOf } from "./aggregate.ts";
-import { type CommitPlan, planCommit } from "./commit.ts";
+import { type CommitPlan, type ListSize, planCommit } from "./commit.ts";
 import { ConditionReader, type ConditionRules } from "./condition-rules.ts";
 import { type GpuObject, Snapshot } from "./gpu-object.ts";
 import { History, type HistoryLimits } from "./history.ts";
@@ -64,7 +64,7 @@ export class Store implements Disposable {
   #snapshot: Snapshot | undefined;
   /** Keys in list order; undefined after a GPU came or went. */
   #order: readonly string[] | undefined;
-  #listBytes = 0;
+  #list: ListSize = { bytes: 0, lossBytes: 0 };
   #transactions = 0;
   #leaseTimer: Disposable | undefined;
   #disposed = false;
@@ -170,7 +170,7 @@ export class Store implements Disposable {
   }
 
   #commit(transaction: Transaction): void {
-    const plan = planCommit(transaction, this.#gpus, this.#history.last, this.#listBytes, this.#reader);
+    const plan = planCommit(transaction, this.#gpus, this.#history.last, this.#list, this.#reader);
     this.#apply(plan);
     for (const id of transaction.forgotten) this.#providers.delete(id);
     for (const [id, provider] of transaction.providers) this.#providers.set(id, provider);
@@ -195,7 +195,7 @@ export class Store implements Disposable {
     }
     for (const event of plan.events) this.#history.append(event);
     if (plan.events.length > 0) this.#snapshot = undefined;
-    this.#listBytes = plan.listBytes;
+    this.#list = plan.list;
   }
 
   /** One timer for all leases: they are equally long, so the one that was renewed first ends first. */
