@@ -4,6 +4,9 @@ const std = @import("std");
 /// which it was built.
 const glibc: std.SemanticVersion = .{ .major = 2, .minor = 28, .patch = 0 };
 
+/// The TypeScript view of src/abi.zig: `zig build abi` writes it, and a unit test checks that it is current.
+const abi_view = "../src/native/nvml-abi.gen.ts";
+
 const Arch = enum { x86_64, aarch64 };
 
 /// `zig build --prefix DIR` puts libdevice_api_shim.so into DIR, for the architecture of this machine, or for that of
@@ -45,7 +48,24 @@ pub fn build(b: *std.Build) void {
             .link_libc = true,
         }),
     });
-    b.step("test", "run the unit tests").dependOn(&b.addRunArtifact(tests).step);
+    tests.root_module.addAnonymousImport("nvml-abi.gen.ts", .{ .root_source_file = b.path(abi_view) });
+    const test_step = b.step("test", "run the unit tests");
+    test_step.dependOn(&b.addRunArtifact(tests).step);
+    @import("fake/build.zig").add(b, target, test_step);
+    @import("check/build.zig").add(b);
+
+    const writer = b.addExecutable(.{
+        .name = "write_view",
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("src/write_view.zig"),
+            .target = b.graph.host,
+            .optimize = .debug,
+            .link_libc = true,
+        }),
+    });
+    const update = b.addUpdateSourceFiles();
+    update.addCopyFileToSource(b.addRunArtifact(writer).captureStdOut(.{}), abi_view);
+    b.step("abi", "write " ++ abi_view).dependOn(&update.step);
 }
 
 fn hostArch(b: *std.Build) Arch {
