@@ -6,6 +6,7 @@ import { getCommand } from "./get.ts";
 import { healthcheckCommand } from "./healthcheck.ts";
 import { commandHelp, EXIT_STATUS_HELP, PROGRAM, renderCommands } from "./help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
+import { nvmlHostCommand } from "./nvml-host.ts";
 import { createServeCommand, type ServeHost } from "./serve.ts";
 import { simulateCommand } from "./simulate.ts";
 import { versionCommand } from "./version.ts";
@@ -21,6 +22,8 @@ export async function dispatch(args: readonly string[], io: CommandIo, host: Ser
     if (first === undefined || first.startsWith("-")) {
       return isHelp(first) ? await programHelp(commands, serve, io) : await serve.run(args, io);
     }
+    // Started by serve, and of no use to people.
+    if (first === nvmlHostCommand.name) return await nvmlHostCommand.run(rest, io);
     if (first === "help") return await help(rest[0], commands, serve, io);
     return await find(first, commands).run(rest, io);
   } catch (error) {

@@ -1,0 +1,141 @@
+import { EventType, recoveryActionOf } from "./driver-words.ts";
+import { BY_RESET, type Clearing, type FaultDraft, Gravity } from "./fault.ts";
+import { retirementFailureFault, uncorrectableFault } from "./rules/memory.ts";
+import { GPU_LOST, NVML_READY } from "./rules/readiness.ts";
+import type { GpuSample, NvmlEvent } from "./sample.ts";
+import { ALL_XIDS, xidOf } from "./xids/catalogue.ts";
+import type { RecommendedAction, XidClearing, XidEntry } from "./xids/entry.ts";
+
+/** What an event means for one GPU. */
+export interface EventMeaning {
+  readonly faults: readonly FaultDraft[];
+  /** Keys of faults that it ends. */
+  readonly ends: readonly string[];
+}
+
+export interface EventContext {
+  /** The GPU's last reading. */
+  readonly sample: GpuSample | undefined;
+  readonly ignoredXids: ReadonlySet<number>;
+  /** On how many GPUs an event that named none is put; undefined where it named this one. */
+  readonly sharedBy: number | undefined;
+  readonly unattributedQuietMs: number;
+}
+
+/** Codes that the catalogue does not have share one fault: how many there are is in nobody's hand. */
+const KNOWN_CODES: ReadonlySet<number> = new Set(ALL_XIDS.map(({ code }) => code));
+
+const OFF_THE_BUS = 79;
+
+const GRAVITY_OF_ACTION: Readonly<Record<RecommendedAction, number>> = {
+  NONE: Gravity.minor,
+  RESTART_APP: Gravity.minor,
+  COMPONENT_RESET: Gravity.reset,
+  RESTART_VM: Gravity.reboot,
+  RESTART_BM: Gravity.reboot,
+  RUN_DCGMEUD: Gravity.reboot,
+  RUN_FIELDDIAG: Gravity.reboot,
+  CONTACT_SUPPORT: Gravity.reboot,
+  REPLACE_VM: Gravity.reboot,
+};
+
+/** Events that stand for a fault whatever their data. All other kinds are told by the next reading. */
+const EVENT_FAULTS: readonly { readonly bit: bigint; readonly fault: FaultDraft }[] = [
+  {
+    bit: EventType.DoubleBitEcc,
+    fault: uncorrectableFault("the driver reported an uncorrectable ECC error", "uncorrectable ECC"),
+  },
+  { bit: EventType.FatalPoison, fault: uncorrectableFault("the driver reported fatal poison", "fatal poison") },
+  { bit: EventType.DramRetirementFailure, fault: retirementFailureFault },
+  {
+    bit: EventType.GpuUnavailable,
+    fault: {
+      key: "unavailable",
+      condition: NVML_READY,
+      reason: "GPUUnavailable",
+      detail: "the driver reported the GPU as unavailable",
+      short: "GPU unavailable",
+      gravity: Gravity.reset,
+      action: "COMPONENT_RESET",
+      clearings: BY_RESET,
+    },
+  },
+];
+
+/** The number of the Xid that the event is, or undefined for another event. */
+export function xidCodeOf(event: NvmlEvent): number | undefined {
+  return (event.type & EventType.Xid) === 0n ? undefined : Number(event.data);
+}
+
+/** Pure. */
+export function meaningOf(event: NvmlEvent, context: EventContext): EventMeaning {
+  const faults = EVENT_FAULTS.filter(({ bit }) => (event.type & bit) !== 0n).map(({ fault }) => fault);
+  const code = xidCodeOf(event);
+  if (code === undefined || context.ignoredXids.has(code)) return { faults: faults.map(shared(context)), ends: [] };
+  const entry = xidOf(code);
+  if (isFault(entry, context.sample)) faults.push(xidFault(entry, event, context.sample));
+  // Nobody knows which GPU is well again where the event did not say.
+  const ends = context.sharedBy === undefined ? entry.cancels.map(keyOf) : [];
+  return { faults: faults.map(shared(context)), ends };
+}
+
+function isFault({ effect }: XidEntry, sample: GpuSample | undefined): boolean {
+  switch (effect) {
+    case "none":
+      return false;
+    case "unhealthy":
+      return true;
+    case "verdict":
+      return sample?.recoveryAction !== 0;
+  }
+}
+
+function xidFault(entry: XidEntry, event: NvmlEvent, sample: GpuSample | undefined): FaultDraft {
+  const { code, mnemonic, description, action } = entry;
+  const lost = code === OFF_THE_BUS;
+  const verdict = sample?.recoveryAction;
+  const asks = verdict === undefined || verdict === 0 ? "" : `; the driver asks for ${recoveryActionOf(verdict).word}`;
+  return {
+    key: keyOf(code),
+    condition: NVML_READY,
+    reason: lost ? GPU_LOST : "XidError",
+    detail: `Xid ${code} ${mnemonic} (${description})${placeOf(event, sample)}, advice: ${action}${asks}`,
+    short: `Xid ${code}`,
+    gravity: lost ? Gravity.lost : GRAVITY_OF_ACTION[action],
+    action,
+    clearings: entry.clearings.map((kind) => clearingOf(kind, code)),
+  };
+}
+
+/** The instance only where MIG is on: some libraries send 0 where it is off. */
+function placeOf({ gpuInstance, computeInstance }: NvmlEvent, sample: GpuSample | undefined): string {
+  const on = sample === undefined ? "" : ` on ${sample.product} at ${sample.busId}`;
+  if (sample?.mig?.current !== 1 || gpuInstance === undefined) return on;
+  const compute = computeInstance === undefined ? "" : `, compute instance ${computeInstance}`;
+  return `${on}, MIG GPU instance ${gpuInstance}${compute}`;
+}
+
+function clearingOf(kind: XidClearing, code: number): Clearing {
+  if (kind !== "xid") return { kind };
+  return { kind, codes: ALL_XIDS.filter(({ cancels }) => cancels.includes(code)).map((entry) => entry.code) };
+}
+
+function keyOf(code: number): string {
+  return KNOWN_CODES.has(code) ? `xid:${code}` : "xid:unknown";
+}
+
+/** The guess is said in the reason, and why in the message. */
+function shared({ sharedBy, unattributedQuietMs }: EventContext): (fault: FaultDraft) => FaultDraft {
+  if (sharedBy === undefined) return (fault) => fault;
+  const whose =
+    sharedBy === 1
+      ? "the event named no GPU, this one is the only one it can mean"
+      : `the event named no GPU, so it is put on all ${sharedBy} that it can mean`;
+  const acquittal: readonly Clearing[] = sharedBy === 1 ? [] : [{ kind: "acquittal", quietMs: unattributedQuietMs }];
+  return (fault) => ({
+    ...fault,
+    reason: `${fault.reason}Unattributed`,
+    detail: `${fault.detail}; ${whose}`,
+    clearings: [...acquittal, ...fault.clearings],
+  });
+}

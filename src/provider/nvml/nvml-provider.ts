@@ -1,0 +1,260 @@
+import type { Clock, Scheduler } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
+import { NVML_PROVIDER_ID } from "../../store/providers.ts";
+import type { Health, StatusInput } from "../../store/types.ts";
+import type { Provider, ProviderHost } from "../provider.ts";
+import { Fleet } from "./fleet.ts";
+import { isLost } from "./gpu-health.ts";
+import { statusOf } from "./gpu-status.ts";
+import type { HostLauncher } from "./host-launcher.ts";
+import { NvmlCounters } from "./nvml-counters.ts";
+import type { NvmlFacts, NvmlGpuFacts } from "./nvml-facts.ts";
+import { INITIAL_STATE, type NvmlInput, type NvmlState, outageOf, stepState } from "./provider-state.ts";
+import { Publisher } from "./publisher.ts";
+import type { HostMessage, NvmlRound } from "./sample.ts";
+import { type HostEnd, SUPERVISOR_DEFAULTS, Supervisor, type SupervisorLimits } from "./supervisor.ts";
+import type { Thresholds } from "./thresholds.ts";
+import { watchdogLimits } from "./watchdog.ts";
+
+export interface NvmlProviderOptions {
+  readonly launcher: HostLauncher;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Logger;
+  /** Between two rounds of the sampler. */
+  readonly periodMs: number;
+  readonly thresholds: Thresholds;
+  readonly ignoredXids: ReadonlySet<number>;
+  readonly healthCheck: boolean;
+  /** For tests; undefined for those that follow from the period. */
+  readonly limits?: SupervisorLimits;
+}
+
+/** The start of the server waits so long for the first readings; consumers who come later see them when they come. */
+const START_WAIT_MS = 3_000;
+
+/** Rounds in a row that fail as a whole: after a reload of the driver, a loaded library never works again. */
+const FAILED_ROUNDS_MAX = 10;
+
+/** Between two log lines about lost events. */
+const GAP_LINE_MS = 60_000;
+
+/** Shown, but without a say in a GPU's health. */
+const ADVISORY: ReadonlySet<string> = new Set(["ThermalHealthy", "PowerHealthy"]);
+
+/**
+ * The node's GPUs as NVML shows them. NVML itself runs in a host process; here its messages become health, and health
+ * becomes what consumers see. A GPU is named by its UUID.
+ */
+export class NvmlProvider implements Provider {
+  readonly id = NVML_PROVIDER_ID;
+  readonly #options: NvmlProviderOptions;
+  readonly #fleet: Fleet;
+  readonly #counters = new NvmlCounters();
+  readonly #supervisor: Supervisor;
+  readonly #settled = Promise.withResolvers<void>();
+  #publisher: Publisher | undefined;
+  #state: NvmlState = INITIAL_STATE;
+  #failedRounds = 0;
+  #gapQuietUntilMs = 0;
+  #driver: { readonly driverVersion: string; readonly nvmlVersion: string } | undefined;
+  readonly #sampledAtMs = new Map<string, number>();
+
+  constructor(options: NvmlProviderOptions) {
+    const { launcher, clock, scheduler, random, log, periodMs, thresholds, ignoredXids } = options;
+    this.#options = options;
+    this.#fleet = new Fleet({ thresholds, ignoredXids });
+    const limits = options.limits ?? { ...SUPERVISOR_DEFAULTS, watchdog: watchdogLimits(periodMs) };
+    this.#supervisor = new Supervisor({
+      launcher,
+      clock,
+      scheduler,
+      random,
+      log,
+      limits,
+      listener: {
+        launched: () => this.#onLaunched(),
+        messages: (batch) => this.#onMessages(batch),
+        unresponsive: (what, call) => this.#onUnresponsive(what, call),
+        responsive: () => this.#move({ kind: "responsive" }),
+        unkillable: (pid) => this.#move({ kind: "unkillable", pid }),
+        ended: (end) => this.#onEnded(end),
+      },
+    });
+  }
+
+  async start(host: ProviderHost): Promise<void> {
+    this.#publisher = new Publisher(host, this.#options.log);
+    using _timer = this.#options.scheduler.setTimer(this.#settled.resolve, START_WAIT_MS);
+    this.#supervisor.start();
+    await this.#settled.promise;
+    await this.#publisher.settled();
+  }
+
+  /** An operator's word that a GPU is well, or one condition of it. Returns false for a GPU that is not known. */
+  clear(uuid: string, condition?: string): boolean {
+    const known = this.#fleet.clear(uuid, condition);
+    if (known) this.#publish();
+    return known;
+  }
+
+  facts(): NvmlFacts {
+    const { kind } = this.#state;
+    const { hostStarts, hostCrashes, hangs, runningCall, longestCallMs, eventsDropped } = this.#counters;
+    return {
+      state: kind,
+      monitorRunning: kind === "running" || kind === "degraded",
+      driverVersion: this.#driver?.driverVersion,
+      nvmlVersion: this.#driver?.nvmlVersion,
+      gpus: [...this.#fleet.gpus.keys()].flatMap((uuid) => this.#gpuFacts(uuid) ?? []),
+      hostStarts,
+      hostCrashes,
+      hangs: new Map(hangs),
+      runningCall,
+      longestCallMs,
+      eventsDropped,
+      eventsUnattributed: this.#fleet.unattributed,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#state = stepState(this.#state, { kind: "stop" });
+    this.#settled.resolve();
+    await this.#supervisor[Symbol.asyncDispose]();
+    await this.#publisher?.close();
+  }
+
+  #onLaunched(): void {
+    this.#counters.onLaunched();
+    this.#failedRounds = 0;
+  }
+
+  /** What arrived together is seen together. */
+  #onMessages(batch: readonly HostMessage[]): void {
+    let news = false;
+    for (const message of batch) {
+      this.#take(message);
+      news ||= message.kind !== "pulse";
+    }
+    if (news) this.#publish();
+    if (this.#failedRounds >= FAILED_ROUNDS_MAX) {
+      this.#failedRounds = 0;
+      this.#supervisor.restart("GPUs could not be enumerated in round after round");
+    }
+  }
+
+  #take(message: HostMessage): void {
+    switch (message.kind) {
+      case "ready":
+        this.#onReady(message);
+        break;
+      case "round":
+        this.#onRound(message.round);
+        break;
+      case "event":
+        this.#fleet.onEvent(message.event);
+        break;
+      case "failed":
+      case "events":
+        this.#step(message);
+        break;
+      case "gap":
+        this.#onGap(message.dropped);
+        break;
+      case "pulse":
+        this.#counters.onPulse(message);
+        break;
+    }
+  }
+
+  /** A storm is many gaps and one line a minute. */
+  #onGap(dropped: number): void {
+    this.#counters.onGap(dropped);
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs < this.#gapQuietUntilMs) return;
+    this.#gapQuietUntilMs = nowMs + GAP_LINE_MS;
+    this.#options.log.warn("NVML events were lost; every GPU is read afresh", { dropped });
+  }
+
+  #onReady(ready: HostMessage & { kind: "ready" }): void {
+    const { driverVersion, nvmlVersion, libraryPath, gpuCount, events } = ready;
+    this.#options.log.info("NVML is initialised", { driverVersion, nvmlVersion, libraryPath, gpuCount, events });
+    if (this.#driver !== undefined && this.#driver.driverVersion !== driverVersion) this.#fleet.onReset();
+    this.#driver = { driverVersion, nvmlVersion };
+    this.#step({ kind: "ready", events });
+  }
+
+  #onRound(round: NvmlRound): void {
+    if (round.code === 0) {
+      const nowMs = this.#options.clock.monotonicMs();
+      this.#fleet.onRound(round);
+      for (const { uuid, lost } of round.gpus) if (!lost) this.#sampledAtMs.set(uuid, nowMs);
+      for (const uuid of this.#sampledAtMs.keys()) if (!this.#fleet.gpus.has(uuid)) this.#sampledAtMs.delete(uuid);
+    }
+    this.#failedRounds = round.code === 0 ? 0 : this.#failedRounds + 1;
+    this.#step({ kind: "round", code: round.code });
+  }
+
+  #onUnresponsive(what: string, call: string | undefined): void {
+    this.#counters.onHang(call ?? "");
+    this.#options.log.warn("the driver does not answer", { what, call });
+    this.#move({ kind: "unresponsive", what });
+  }
+
+  #onEnded(end: HostEnd): void {
+    this.#counters.onEnded(end.explained);
+    this.#move({ kind: "ended", how: end.how, call: end.call, explained: end.explained });
+  }
+
+  #move(input: NvmlInput): void {
+    this.#step(input);
+    this.#publish();
+  }
+
+  #step(input: NvmlInput): void {
+    const before = this.#state;
+    this.#state = stepState(before, input);
+    if (this.#state.kind === before.kind) return;
+    this.#options.log.info("the NVML provider's state changed", { from: before.kind, to: this.#state.kind });
+  }
+
+  #publish(): void {
+    if (this.#state.kind === "stopped") return;
+    const outage = outageOf(this.#state);
+    const { thresholds, healthCheck } = this.#options;
+    const wanted = new Map<string, StatusInput>();
+    for (const [uuid, { health }] of this.#fleet.gpus) {
+      wanted.set(uuid, statusOf(health, outage, { thresholds, healthCheck }));
+    }
+    this.#publisher?.show(wanted);
+    // Nothing more is to be had soon where there is a cause already.
+    if (this.#state.kind !== "initialising" || outage !== undefined) this.#settled.resolve();
+  }
+
+  #gpuFacts(uuid: string): NvmlGpuFacts | undefined {
+    const gpu = this.#fleet.gpus.get(uuid);
+    if (gpu === undefined) return undefined;
+    const { thresholds, healthCheck } = this.#options;
+    const status = statusOf(gpu.health, outageOf(this.#state), { thresholds, healthCheck });
+    const { sample } = gpu.health;
+    const sampledAtMs = this.#sampledAtMs.get(uuid);
+    return {
+      uuid,
+      health: healthOf(status),
+      action: status.action,
+      xids: gpu.xids,
+      sample,
+      nvLinksUp: isLost(gpu.health) ? 0 : (sample?.nvLinks.filter(({ active }) => active).length ?? 0),
+      nvLinksTotal: sample?.nvLinks.length ?? 0,
+      sampleAgeMs: sampledAtMs === undefined ? undefined : this.#options.clock.monotonicMs() - sampledAtMs,
+    };
+  }
+}
+
+function healthOf({ conditions }: StatusInput): Health {
+  const counting = conditions.filter(({ type }) => !ADVISORY.has(type));
+  if (counting.some(({ status }) => status === "False")) return "unhealthy";
+  return counting.some(({ status }) => status === "Unknown") ? "unknown" : "healthy";
+}

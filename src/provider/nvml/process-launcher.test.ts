@@ -1,0 +1,131 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemScheduler } from "../../base/clock.ts";
+import { silentLogger } from "../../base/log.ts";
+import { createFrameDecoder, encodeGap } from "./frames.ts";
+import type { HostExit } from "./host-launcher.ts";
+import { createProcessLauncher } from "./process-launcher.ts";
+import type { HostMessage } from "./sample.ts";
+
+const GAP = Buffer.from(encodeGap(7n)).toString("base64");
+const LIMIT_MS = 10_000;
+
+/** A server that starts a host process and then does nothing. */
+const SERVER = `
+  const { createProcessLauncher } = await import(process.env.SOURCE + "/process-launcher.ts");
+  const { createFrameDecoder } = await import(process.env.SOURCE + "/frames.ts");
+  const { systemScheduler } = await import(process.env.SOURCE + "/../../base/clock.ts");
+  const { silentLogger } = await import(process.env.SOURCE + "/../../base/log.ts");
+  createProcessLauncher({
+    command: ["sh", "-c", 'touch "$FOLDER/started"; cat > /dev/null; touch "$FOLDER/ended"'],
+    env: process.env,
+    createDecoder: createFrameDecoder,
+    scheduler: systemScheduler,
+    log: silentLogger,
+  }).launch({ messages() {}, corrupt() {}, exited() {} });
+  await new Promise(() => setInterval(() => {}, 1000));
+`;
+
+/** Runs a shell script as the host process; `$GAP` is a frame in base64. */
+function play(script: string) {
+  const messages: HostMessage[] = [];
+  const problems: string[] = [];
+  const exited = Promise.withResolvers<HostExit>();
+  const spoke = Promise.withResolvers<void>();
+  const launcher = createProcessLauncher({
+    command: ["sh", "-c", script],
+    env: { PATH: Bun.env["PATH"], GAP },
+    createDecoder: createFrameDecoder,
+    scheduler: systemScheduler,
+    log: silentLogger,
+  });
+  const host = launcher.launch({
+    messages(batch) {
+      messages.push(...batch);
+      spoke.resolve();
+    },
+    corrupt: (problem) => problems.push(problem),
+    exited: exited.resolve,
+  });
+  return { host, messages, problems, exited: exited.promise, spoke: spoke.promise };
+}
+
+describe("a host process", () => {
+  test("is heard to its last word before its exit is told", async () => {
+    const { messages, exited } = play(
+      'echo "$GAP$GAP" | sed "s/==/==\\n/" | while read f; do echo "$f" | base64 -d; done; exit 3',
+    );
+    expect(await exited).toMatchObject({ code: 3, signal: undefined });
+    expect(messages).toEqual([
+      { kind: "gap", dropped: 7 },
+      { kind: "gap", dropped: 7 },
+    ]);
+  });
+
+  test("is heard also where its last word is still under way when it ends", async () => {
+    const { messages, exited } = play('(sleep 0.1; echo "$GAP" | base64 -d) & exit 3');
+    expect((await exited).code).toBe(3);
+    expect(messages).toEqual([{ kind: "gap", dropped: 7 }]);
+  });
+
+  test("whose pipe is held open by a helper has ended all the same", async () => {
+    expect((await play("sleep 3 & exit 3").exited).code).toBe(3);
+  });
+
+  test(
+    "that does not end is killed, and its signal is told",
+    async () => {
+      const { host, exited, spoke } = play('echo "$GAP" | base64 -d; sleep 1000 & wait');
+      await spoke;
+      host.kill("SIGKILL");
+      expect(await exited).toMatchObject({ code: undefined, signal: "SIGKILL" });
+    },
+    LIMIT_MS,
+  );
+
+  test("that crashes tells the signal", async () => {
+    expect(await play("kill -SEGV $$").exited).toMatchObject({ code: undefined, signal: "SIGSEGV" });
+  });
+
+  test("that sends garbage is told once, and nothing after it is heard", async () => {
+    const { problems, messages, exited } = play('echo "not a frame at all"; echo "$GAP" | base64 -d; echo more');
+    await exited;
+    expect(problems.length).toBe(1);
+    expect(messages).toEqual([]);
+  });
+
+  test(
+    "sees its input end when the server is killed, and not before",
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), "nvml-launcher-"));
+      const server = Bun.spawn({
+        cmd: [process.execPath, "-e", SERVER],
+        env: { ...Bun.env, FOLDER: folder, SOURCE: import.meta.dir },
+        stdout: "ignore",
+      });
+      const fileAppears = async (name: string) => {
+        while (!(await Bun.file(join(folder, name)).exists())) await Bun.sleep(10);
+      };
+      await fileAppears("started");
+      await Bun.sleep(100);
+      expect(await Bun.file(join(folder, "ended")).exists()).toBe(false);
+      server.kill("SIGKILL");
+      await fileAppears("ended");
+      await rm(folder, { recursive: true });
+    },
+    LIMIT_MS,
+  );
+
+  test("that cannot be started is an error at once", () => {
+    const launcher = createProcessLauncher({
+      command: ["/nowhere/nothing"],
+      env: {},
+      createDecoder: createFrameDecoder,
+      scheduler: systemScheduler,
+      log: silentLogger,
+    });
+    expect(() => launcher.launch({ messages() {}, corrupt() {}, exited() {} })).toThrow();
+  });
+});

@@ -1,0 +1,127 @@
+import type { Outage } from "./gpu-status.ts";
+
+/**
+ * The state of the provider as a whole. Everything but `stopped` is retried. What a state has as `outage` is what
+ * consumers see on every good condition of every GPU; bad ones stay bad.
+ */
+export type NvmlState =
+  /** There is no library that could be loaded. */
+  | { readonly kind: "library-missing"; readonly outage: Outage }
+  /** Until the first round of a host process; with the cause where there was one before it. */
+  | { readonly kind: "initialising"; readonly outage: Outage | undefined; readonly events: boolean }
+  | { readonly kind: "running" }
+  /** Rounds come, events do not: facts are a period late, and Xids are not seen. */
+  | { readonly kind: "degraded"; readonly why: string }
+  /** A driver call does not return, or the host process is silent. */
+  | { readonly kind: "hung"; readonly outage: Outage; readonly events: boolean }
+  | { readonly kind: "stopped" };
+
+export type NvmlInput =
+  | { readonly kind: "ready"; readonly events: boolean }
+  | { readonly kind: "failed"; readonly stage: "load" | "init"; readonly code: number; readonly message: string }
+  | { readonly kind: "round"; readonly code: number }
+  | { readonly kind: "events"; readonly running: boolean; readonly code: number }
+  | { readonly kind: "unresponsive"; readonly what: string }
+  | { readonly kind: "responsive" }
+  | { readonly kind: "unkillable"; readonly pid: number }
+  | { readonly kind: "ended"; readonly how: string; readonly call: string | undefined; readonly explained: boolean }
+  | { readonly kind: "stop" };
+
+export const INITIAL_STATE: NvmlState = { kind: "initialising", outage: undefined, events: false };
+
+const UNRESPONSIVE = "DriverUnresponsive";
+
+/** Pure. An input that means nothing in the present state leaves it as it is: the same object comes back. */
+export function stepState(state: NvmlState, input: NvmlInput): NvmlState {
+  if (state.kind === "stopped") return state;
+  switch (input.kind) {
+    case "ready":
+      return { kind: "initialising", outage: outageOf(state), events: input.events };
+    case "failed":
+      return onFailed(input.stage, input.code, input.message);
+    case "round":
+      return onRound(state, input.code);
+    case "events":
+      return onEvents(state, input.running, input.code);
+    case "unresponsive": {
+      const outage = { reason: UNRESPONSIVE, message: input.what };
+      return { kind: "hung", outage, events: eventsOf(state) };
+    }
+    case "responsive":
+      // Its readings are still from before: only the next round makes anything good again.
+      if (state.kind !== "hung") return state;
+      return { kind: "initialising", outage: state.outage, events: state.events };
+    case "unkillable":
+      return onUnkillable(state, input.pid);
+    case "ended":
+      return onEnded(state, input.how, input.call, input.explained);
+    case "stop":
+      return { kind: "stopped" };
+  }
+}
+
+/** Undefined where readings can be taken as they are. */
+export function outageOf(state: NvmlState): Outage | undefined {
+  switch (state.kind) {
+    case "library-missing":
+    case "initialising":
+    case "hung":
+      return state.outage;
+    case "running":
+    case "degraded":
+    case "stopped":
+      return undefined;
+  }
+}
+
+const eventsOf = (state: NvmlState): boolean =>
+  state.kind === "running" || ((state.kind === "initialising" || state.kind === "hung") && state.events);
+
+const settled = (events: boolean, why: string): NvmlState => (events ? { kind: "running" } : { kind: "degraded", why });
+
+function onFailed(stage: "load" | "init", code: number, message: string): NvmlState {
+  if (stage === "load") return { kind: "library-missing", outage: { reason: "NVMLLibraryMissing", message } };
+  const outage = { reason: "NVMLInitFailed", message: `nvmlInit_v2 returned ${code}: ${message}` };
+  return { kind: "initialising", outage, events: false };
+}
+
+function onRound(state: NvmlState, code: number): NvmlState {
+  if (code !== 0) {
+    // A hang that is not over says more than this.
+    if (state.kind === "hung") return state;
+    const message = `GPUs cannot be enumerated: NVML return ${code}`;
+    return { kind: "initialising", outage: { reason: "EnumerationFailed", message }, events: eventsOf(state) };
+  }
+  return state.kind === "initialising" ? settled(state.events, "the event thread has not started") : state;
+}
+
+function onEvents(state: NvmlState, running: boolean, code: number): NvmlState {
+  switch (state.kind) {
+    case "running":
+    case "degraded":
+      return settled(running, `the event set was lost (NVML return ${code})`);
+    case "initialising":
+    case "hung":
+      return { ...state, events: running };
+    case "library-missing":
+    case "stopped":
+      return state;
+  }
+}
+
+function onUnkillable(state: NvmlState, pid: number): NvmlState {
+  const known = outageOf(state);
+  const stuck = `the NVML host process ${pid} does not end after SIGKILL, it is stuck in the driver`;
+  const outage = { reason: UNRESPONSIVE, message: known === undefined ? stuck : `${known.message}; ${stuck}` };
+  return { kind: "hung", outage, events: false };
+}
+
+function onEnded(state: NvmlState, how: string, call: string | undefined, explained: boolean): NvmlState {
+  const known = outageOf(state);
+  if (explained && known !== undefined) {
+    return state.kind === "library-missing" ? state : { kind: "initialising", outage: known, events: false };
+  }
+  const where = call === undefined ? "" : `, last seen in ${call}`;
+  const message = `the NVML host process ${how}${where}`;
+  return { kind: "initialising", outage: { reason: "NVMLHostCrashed", message }, events: false };
+}

@@ -1,0 +1,130 @@
+import type { HostMessage, RunningCall } from "./sample.ts";
+
+/** When a host process is taken for stuck. */
+export interface WatchdogLimits {
+  /** A call that runs for longer, or as long a silence, makes every GPU Unknown. */
+  readonly callMs: number;
+  /** As long a call or a silence, and the host process is killed. */
+  readonly killMs: number;
+  /** Rounds further apart make every GPU Unknown, whatever the pulses say. */
+  readonly roundMs: number;
+  /** Rounds further apart, and the host process is killed. */
+  readonly roundKillMs: number;
+  /** From the start of the process to its first round. */
+  readonly initMs: number;
+}
+
+/** nvmlEventSetWait_v2 waits for 250 ms by design; twice that is no hang yet. */
+const CALL_MIN_MS = 500;
+
+/** What one host process has shown of itself. Times are those of the server's monotonic clock. */
+export interface HostWatch {
+  readonly startedMs: number;
+  readonly lastMessageMs: number;
+  readonly firstRoundMs: number | undefined;
+  readonly lastRoundMs: number | undefined;
+  /** The calls of the last pulse, as the host process measured them; a round shows that the sampler's has returned. */
+  readonly sampler: WatchedCall | undefined;
+  readonly eventThread: WatchedCall | undefined;
+  /** It said that it failed, and ends by itself. */
+  readonly failed: boolean;
+}
+
+export interface WatchedCall {
+  readonly name: string;
+  readonly ms: number;
+}
+
+export type WatchVerdict =
+  | { readonly kind: "fine" }
+  | { readonly kind: "unresponsive" | "kill"; readonly call: string | undefined; readonly what: string };
+
+/**
+ * "GPUs Unknown within two periods" is the promise: a call is suspect after one and a half, and the other half is for
+ * the pulse (100 ms) and the way here. Unknown costs little and ends with the next round. To kill costs the readings of
+ * seconds and may hit a driver that is merely slow, so it comes later: no NVML call that we make takes 5 s on a GPU
+ * that works. The first calls after loading do where no persistence daemon runs: some seconds for each of 8 GPUs.
+ */
+export function watchdogLimits(periodMs: number): WatchdogLimits {
+  return {
+    callMs: Math.max(CALL_MIN_MS, 1.5 * periodMs),
+    killMs: Math.max(5_000, 3 * periodMs),
+    // A round is many calls, none of which need be slow: 256 GPUs of 60 calls of 0.3 ms are 5 s.
+    roundMs: 5_000 + 2 * periodMs,
+    roundKillMs: 60_000 + 2 * periodMs,
+    initMs: 30_000,
+  };
+}
+
+export function newWatch(nowMs: number): HostWatch {
+  return {
+    startedMs: nowMs,
+    lastMessageMs: nowMs,
+    firstRoundMs: undefined,
+    lastRoundMs: undefined,
+    sampler: undefined,
+    eventThread: undefined,
+    failed: false,
+  };
+}
+
+export function watchMessages(watch: HostWatch, batch: readonly HostMessage[], nowMs: number): HostWatch {
+  let next: HostWatch = { ...watch, lastMessageMs: nowMs };
+  for (const message of batch) {
+    if (message.kind === "round") {
+      next = { ...next, firstRoundMs: next.firstRoundMs ?? nowMs, lastRoundMs: nowMs, sampler: undefined };
+    }
+    if (message.kind === "failed") next = { ...next, failed: true };
+    if (message.kind === "pulse") {
+      const { sampler, eventThread, monoNs } = message;
+      next = { ...next, sampler: watched(sampler, monoNs), eventThread: watched(eventThread, monoNs) };
+    }
+  }
+  return next;
+}
+
+/** Pure. Until the first round nothing is known that could turn Unknown; only the limit of the start counts. */
+export function judge(watch: HostWatch, limits: WatchdogLimits, nowMs: number): WatchVerdict {
+  const { lastRoundMs } = watch;
+  const call = longerOf(watch.sampler, watch.eventThread);
+  if (lastRoundMs === undefined) {
+    if (nowMs - watch.startedMs < limits.initMs) return { kind: "fine" };
+    const what = `no reading within ${inSeconds(limits.initMs)} of its start${lastSeen(watch)}`;
+    return { kind: "kill", call: lastCallOf(watch), what };
+  }
+  const silentMs = nowMs - watch.lastMessageMs;
+  const roundMs = nowMs - lastRoundMs;
+  const silence = (limitMs: number) =>
+    `the NVML host process has been silent for more than ${inSeconds(limitMs)}${lastSeen(watch)}`;
+  const running = (name: string, limitMs: number) => `${name} has been running for more than ${inSeconds(limitMs)}`;
+  const noRound = (limitMs: number) => `no reading for more than ${inSeconds(limitMs)}`;
+  for (const kind of ["kill", "unresponsive"] as const) {
+    const callLimit = kind === "kill" ? limits.killMs : limits.callMs;
+    const roundLimit = kind === "kill" ? limits.roundKillMs : limits.roundMs;
+    if (call !== undefined && call.ms >= callLimit)
+      return { kind, call: call.name, what: running(call.name, callLimit) };
+    if (silentMs >= callLimit) return { kind, call: lastCallOf(watch), what: silence(callLimit) };
+    if (roundMs >= roundLimit) return { kind, call: lastCallOf(watch), what: noRound(roundLimit) };
+  }
+  return { kind: "fine" };
+}
+
+/** The function that it was last seen in. The event thread is nearly always waiting: that is no news. */
+export function lastCallOf({ sampler, eventThread }: HostWatch): string | undefined {
+  return sampler?.name ?? (eventThread !== undefined && eventThread.ms >= CALL_MIN_MS ? eventThread.name : undefined);
+}
+
+function watched(call: RunningCall | undefined, nowNs: bigint): WatchedCall | undefined {
+  return call === undefined ? undefined : { name: call.name, ms: Number(nowNs - call.sinceNs) / 1e6 };
+}
+
+function longerOf(a: WatchedCall | undefined, b: WatchedCall | undefined): WatchedCall | undefined {
+  return a === undefined || (b !== undefined && b.ms > a.ms) ? b : a;
+}
+
+function lastSeen(watch: HostWatch): string {
+  const name = lastCallOf(watch);
+  return name === undefined ? "" : `, last seen in ${name}`;
+}
+
+const inSeconds = (ms: number): string => `${ms / 1_000} s`;
