@@ -20,6 +20,11 @@ export ZIG_DEBUG_CMD := "1"
 @run *arguments: build
     exec bun scripts/run.ts "$@"
 
+# the same on a scripted NVML library in the place of a driver (zig/fake/README.md has its commands)
+[no-exit-message]
+@run-nvml *arguments: build
+    exec bun scripts/run.ts --fake-nvml "$@"
+
 # every check, or one part of them: lint, unit or e2e
 [no-exit-message]
 @test part="all": _tools

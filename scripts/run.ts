@@ -14,6 +14,10 @@ const POLL_MS = 50;
 /** A start takes a fraction of a second; after this long the user is told that it is still awaited. */
 const SLOW_START_MS = 10_000;
 
+/** `just run-nvml`: the scripted library of zig/fake in the place of a driver, and its tool. */
+const FAKE_DRIVER_ROOT = "dist/native/fake";
+const FAKE_TOOL = `${FAKE_DRIVER_ROOT}/fake-nvml`;
+
 const DEFAULTS: readonly (readonly [flag: string, value: string])[] = [
   ["simulate", "8"],
   ["grpc-address", "127.0.0.1:50051"],
@@ -23,12 +27,16 @@ const DEFAULTS: readonly (readonly [flag: string, value: string])[] = [
   ["shutdown-delay", "0"],
 ];
 
-process.exit(await main(process.argv.slice(2)));
+const [mode, ...rest] = process.argv.slice(2);
+process.exit(await (mode === "--fake-nvml" ? main(rest, true) : main(process.argv.slice(2), false)));
 
-async function main(extra: readonly string[]): Promise<number> {
+async function main(given: readonly string[], onFakeNvml: boolean): Promise<number> {
   const folder = runtimeFolder();
   if (folder === undefined) return 2;
   const socket = join(folder, "device.sock");
+  const machine = onFakeNvml ? scriptMachine(folder) : undefined;
+  const nvmlFlags = ["--simulate=0", "--enable-nvml-provider", `--nvml-driver-root=${FAKE_DRIVER_ROOT}`];
+  const extra = onFakeNvml ? [...nvmlFlags, ...given] : given;
   if (await accepts(socket)) {
     console.error(`run: a server of yours is running already, on ${socket}: use it, or stop it with Ctrl-C first`);
     return 2;
@@ -37,7 +45,10 @@ async function main(extra: readonly string[]): Promise<number> {
 
   const chosen = DEFAULTS.filter(([flag]) => !extra.some((argument) => isFlag(argument, flag)));
   const flags = chosen.map(([flag, value]) => `--${flag}=${value}`);
-  const server = spawn(BINARY, ["serve", `--unix-socket=${socket}`, ...flags, ...extra], { stdio: "inherit" });
+  const server = spawn(BINARY, ["serve", `--unix-socket=${socket}`, ...flags, ...extra], {
+    stdio: "inherit",
+    env: machine === undefined ? process.env : { ...process.env, FAKE_NVML_CONTROL: machine },
+  });
   const exited = new Promise<number>((resolve) => {
     server.on("error", (error) => {
       console.error(`run: ${BINARY} did not start: ${error.message}`);
@@ -64,8 +75,15 @@ async function main(extra: readonly string[]): Promise<number> {
     }
     await Bun.sleep(POLL_MS);
   }
-  if (!ended) printNext(socket);
+  if (!ended) printNext(socket, machine);
   return exited;
+}
+
+/** A machine of 8 GPUs, new at each start; returns its control file. */
+function scriptMachine(folder: string): string {
+  const control = join(folder, "nvml-machine");
+  Bun.spawnSync([FAKE_TOOL, control, "gpus", "8", "h100"], { stderr: "inherit" });
+  return control;
 }
 
 /** A folder for this user alone; undefined, and one line said, where there can be none. */
@@ -102,7 +120,7 @@ function accepts(socket: string): Promise<boolean> {
   });
 }
 
-function printNext(socket: string): void {
+function printNext(socket: string, machine: string | undefined): void {
   const target = `--target unix://${socket}`;
   // The first word of the first row below the heading.
   const name = /\n(\S+)/.exec(ask(["get", "--target", `unix://${socket}`]) ?? "")?.[1];
@@ -111,7 +129,8 @@ function printNext(socket: string): void {
   console.log("");
   console.log(`  ${BINARY} get ${target}`);
   console.log(`  ${BINARY} watch ${target}`);
-  if (name !== undefined) console.log(`  ${BINARY} simulate break ${name} --xid 79 ${target}`);
+  if (machine !== undefined) console.log(`  ${FAKE_TOOL} ${machine} xid 0 79`);
+  else if (name !== undefined) console.log(`  ${BINARY} simulate break ${name} --xid 79 ${target}`);
   console.log("");
   console.log("Ctrl-C stops the server.");
   console.log("");

@@ -41,6 +41,12 @@ const host: ServeHost = {
     uid: process.getuid?.() ?? 0,
     groupId: (name) => (existsSync("/etc/group") ? groupIdIn(readFileSync("/etc/group", "utf8"), name) : undefined),
   },
+  // The compiled binary is the program; interpreted, the runtime is, and this file its argument.
+  self: {
+    command: import.meta.path.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, import.meta.path],
+    env: process.env,
+  },
+  random: Math.random,
   logStream: process.stderr,
   onFault(listener) {
     process.on("uncaughtException", listener);

@@ -163,6 +163,8 @@ async function run(args: readonly string[], options: Options = {}): Promise<Run>
   const host: ServeHost = {
     runServer: options.runServer ?? (() => Promise.reject(new Error("not to be started"))),
     facts: { hostname: "node-7", uid: 990, groupId: () => undefined },
+    self: { command: ["device-api-server"], env: {} },
+    random: () => 0.5,
     logStream: { write: () => true },
     onFault: () => {},
   };

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { systemClock } from "../base/clock.ts";
 import { dispatch } from "./dispatch.ts";
 import { wrap } from "./explain-text.ts";
+import type { ServeHost } from "./serve.ts";
 
 /** Runs `explain` as the program does; there is no server. */
 async function explain(...args: readonly string[]) {
@@ -21,9 +22,11 @@ async function explain(...args: readonly string[]) {
     },
     onSignal: () => {},
   };
-  const host = {
+  const host: ServeHost = {
     runServer: () => Promise.reject(new Error("not to be started")),
     facts: { hostname: "node-7", uid: 990, groupId: () => undefined },
+    self: { command: ["device-api-server"], env: {} },
+    random: () => 0.5,
     logStream: { write: () => true },
     onFault: () => {},
   };

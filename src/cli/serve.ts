@@ -16,6 +16,9 @@ export interface ServeHost {
   /** Resolves to the exit status when the server has stopped. */
   readonly runServer: (config: Config, io: ServerIo) => Promise<number>;
   readonly facts: HostFacts;
+  /** How to start this program again. */
+  readonly self: ServerIo["self"];
+  readonly random: () => number;
   /** Where the log goes. */
   readonly logStream: LineStream;
   /** From now on, faults that nobody caught come here instead of ending the process. */
@@ -42,7 +45,8 @@ export function createServeCommand(host: ServeHost): Command {
     const log = createLogWriter({ ...config.log, clock: io.clock, sink });
     host.onFault((error) => log.error("a fault that nobody caught", describeFault(error)));
     const onSignal = (listener: (signal: StopSignal) => void) => io.onSignal(listener);
-    return await host.runServer(config, { log, clock: io.clock, scheduler: systemScheduler, onSignal });
+    const { self, random } = host;
+    return await host.runServer(config, { log, clock: io.clock, scheduler: systemScheduler, random, self, onSignal });
   }
   return command;
 }

@@ -3,8 +3,8 @@ import type { Clock, Scheduler } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { StatusError } from "../base/status-error.ts";
 import { createEventLoopLag, type EventLoopLag } from "../metrics/event-loop-lag.ts";
+import type { MetricSources } from "../metrics/gauges.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
-import { SimulatedProvider } from "../provider/simulated/simulated-provider.ts";
 import { createStoreHost } from "../provider/store-host.ts";
 import { Authority } from "../service/authority.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../store/limits.ts";
@@ -16,6 +16,7 @@ import type { Config } from "./config.ts";
 import { isServing, livez, readyz } from "./health.ts";
 import { createLifecycle, type LifecycleHolder } from "./lifecycle.ts";
 import { createGate, type Listeners, openListeners } from "./listeners.ts";
+import { type BuiltinProviders, createProviders } from "./providers.ts";
 import { createServices, type Services, WATCH_METHOD } from "./services.ts";
 
 export type StopSignal = "SIGTERM" | "SIGINT";
@@ -25,6 +26,13 @@ export interface ServerIo {
   readonly log: Logger;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** How to start this program again, for a process between it and the driver. */
+  readonly self: {
+    readonly command: readonly [string, ...string[]];
+    readonly env: Readonly<Record<string, string | undefined>>;
+  };
   onSignal(listener: (signal: StopSignal) => void): void;
 }
 
@@ -73,10 +81,10 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
   );
   starting.use(gate);
   starting.use(grpc);
-  if (parts.simulated !== undefined) {
-    const { simulated } = parts;
-    starting.use(simulated);
-    await simulated.start(createStoreHost(parts.store, simulated.id, () => metrics.cacheUpdated("set")));
+  for (const provider of Object.values(parts.providers)) {
+    if (provider === undefined) continue;
+    starting.use(provider);
+    await provider.start(createStoreHost(parts.store, provider.id, () => metrics.cacheUpdated("set")));
   }
   // Last, so that the first consumer finds what the built-in providers know.
   const listeners = starting.use(await openListeners(config, gate, io));
@@ -91,7 +99,12 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
     addresses,
     store: parts.store,
     stop(reason) {
-      stopped ??= stopServer(config, io, { lifecycle, grpc, gate, listeners, open }, reason);
+      stopped ??= stopServer(
+        config,
+        io,
+        { lifecycle, grpc, gate, listeners, nvml: parts.providers.nvml, open },
+        reason,
+      );
       return stopped;
     },
   };
@@ -102,6 +115,7 @@ interface Stoppable {
   readonly grpc: GrpcServer;
   readonly gate: ConnectionGate;
   readonly listeners: Listeners;
+  readonly nvml: AsyncDisposable | undefined;
   readonly open: AsyncDisposableStack;
 }
 
@@ -117,6 +131,7 @@ async function stopServer(config: Config, io: ServerIo, parts: Stoppable, reason
   if (delayMs > 0) await new Promise<void>((resolve) => io.scheduler.setTimer(resolve, delayMs));
   gate.refuseNew();
   await parts.listeners[Symbol.asyncDispose]();
+  await parts.nvml?.[Symbol.asyncDispose]();
   await grpc.drain(new StatusError("UNAVAILABLE", "the server is shutting down"), timeoutMs);
   gate.destroyAll();
   lifecycle.send({ type: "drained" });
@@ -130,7 +145,7 @@ interface Parts {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly services: Services;
-  readonly simulated: SimulatedProvider | undefined;
+  readonly providers: BuiltinProviders;
   readonly gate: ConnectionGate;
   readonly grpc: GrpcServer;
 }
@@ -138,14 +153,14 @@ interface Parts {
 /** Everything that can be made without touching the outside. */
 function createParts(config: Config, io: ServerIo): Parts {
   const { log, clock, scheduler } = io;
-  const simulated = config.simulatedGpus > 0 ? new SimulatedProvider(config.simulatedGpus) : undefined;
+  const providers = createProviders(config, io);
   const lag = createEventLoopLag(clock, scheduler);
   let watches = 0;
   const store = createStore(config, io, () => metrics);
   const services = createServices({
     store,
     log,
-    simulation: simulated,
+    simulation: providers.simulated,
     onUpdate: (operation) => metrics.cacheUpdated(operation),
   });
   const metrics: Metrics = createMetrics({
@@ -159,7 +174,7 @@ function createParts(config: Config, io: ServerIo): Parts {
       providers: () => store.stats().providers,
       connections: () => gate.open(),
       eventLoopLag: () => lag,
-      nvml: () => ({ enabled: false, gpus: 0, monitoring: false }),
+      nvml: () => nvmlFacts(providers.nvml),
     },
   });
   const authority = new Authority({
@@ -193,7 +208,12 @@ function createParts(config: Config, io: ServerIo): Parts {
     onStreamClose: (method) => countWatch(method, -1),
     maxReceiveBytes: config.grpc.maxMessageBytes,
   });
-  return { lifecycle: createLifecycle(), lag, store, metrics, services, simulated, gate, grpc };
+  return { lifecycle: createLifecycle(), lag, store, metrics, services, providers, gate, grpc };
+}
+
+function nvmlFacts(nvml: BuiltinProviders["nvml"]): ReturnType<MetricSources["nvml"]> {
+  const facts = nvml?.facts();
+  return { enabled: nvml !== undefined, gpus: facts?.gpus.length ?? 0, monitoring: facts?.monitorRunning ?? false };
 }
 
 function createStore(config: Config, { log, clock, scheduler }: ServerIo, metrics: () => Metrics): Store {

@@ -35,7 +35,13 @@ test("without flags the configuration is the contract's", () => {
     simulatedGpus: 0,
     shutdown: { delayMs: 5_000, timeoutMs: 30_000 },
     log: { format: "json", verbosity: 0 },
-    nvml: { driverRoot: "/run/nvidia/driver", healthCheck: true, ignoredXids: new Set() },
+    nvml: {
+      enabled: false,
+      periodMs: 500,
+      driverRoot: "/run/nvidia/driver",
+      healthCheck: true,
+      ignoredXids: new Set(),
+    },
   });
 });
 
@@ -108,7 +114,6 @@ test.each([
   [["--provider=a=1,a=2"], '"a" is tied to uid 1 and to uid 2'],
   [["--provider=nvml-provider=0"], "nvml-provider is the server's own"],
   [["--health-port=7000", "--metrics-port=7000"], "--metrics-port: 7000 is the health port already"],
-  [["--enable-nvml-provider=true"], "--enable-nvml-provider: this build has no NVML provider"],
 ])("%p is refused, with the flag named", (args, message) => {
   expect(() => configOf(...args)).toThrow(UsageError);
   expect(() => configOf(...args)).toThrow(message);

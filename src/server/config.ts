@@ -49,6 +49,9 @@ export interface Config {
   readonly shutdown: { readonly delayMs: number; readonly timeoutMs: number };
   readonly log: { readonly format: LogFormat; readonly verbosity: number };
   readonly nvml: {
+    readonly enabled: boolean;
+    /** Between two readings of all GPUs. */
+    readonly periodMs: number;
     readonly driverRoot: string;
     readonly healthCheck: boolean;
     readonly ignoredXids: ReadonlySet<number>;
@@ -61,9 +64,6 @@ export function createConfig(flags: ServeFlags, host: HostFacts, version: string
   const unixSockets = parseUnixSockets(flags["unix-socket"]);
   checkListeners(flags, tcp, unixSockets);
   checkPorts(flags);
-  if (flags["enable-nvml-provider"]) {
-    throw new UsageError("--enable-nvml-provider: this build has no NVML provider; leave the flag out");
-  }
   return Object.freeze<Config>({
     version,
     nodeName: flags["node-name"] === "" ? host.hostname : flags["node-name"],
@@ -93,6 +93,8 @@ export function createConfig(flags: ServeFlags, host: HostFacts, version: string
     shutdown: Object.freeze({ delayMs: flags["shutdown-delay"], timeoutMs: flags["shutdown-timeout"] }),
     log: Object.freeze({ format: flags["log-format"], verbosity: flags.v }),
     nvml: Object.freeze({
+      enabled: flags["enable-nvml-provider"],
+      periodMs: flags["nvml-period"],
       driverRoot: flags["nvml-driver-root"],
       healthCheck: flags["nvml-health-check"],
       ignoredXids: parseIds(flags["nvml-ignored-xids"], "--nvml-ignored-xids", "an Xid"),

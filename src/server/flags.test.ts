@@ -21,6 +21,7 @@ const CONTRACT: readonly (readonly [name: string, variable: string, shownDefault
   ["nvml-driver-root", "DEVICE_API_NVML_DRIVER_ROOT", "/run/nvidia/driver"],
   ["nvml-health-check", "DEVICE_API_NVML_HEALTH_CHECK", "true"],
   ["nvml-ignored-xids", "DEVICE_API_NVML_IGNORED_XIDS", "none"],
+  ["nvml-period", "DEVICE_API_NVML_PERIOD", "500ms"],
   ["provider-uids", "DEVICE_API_PROVIDER_UIDS", "0,self"],
   ["provider-gids", "DEVICE_API_PROVIDER_GIDS", "none"],
   ["provider", "DEVICE_API_PROVIDER", "none"],

@@ -65,6 +65,12 @@ const DAY_S = 24 * HOUR_S;
  * Every flag of `serve`. Names, variables and defaults of the existing ones are fixed: manifests are written against
  * them. --help, the parser and the typed configuration are made from this table.
  */
+/**
+ * A fault that has to be read is to reach consumers within a second (p99): half of that is the period, and the rest for
+ * the reading itself, the pipe and a busy machine.
+ */
+const NVML_PERIOD_S = 0.5;
+
 export const SERVE_FLAGS = {
   "grpc-address": listeners.string("127.0.0.1:50051", 'TCP address for gRPC; "" for none', {
     placeholder: "HOST:PORT",
@@ -139,6 +145,8 @@ export const SERVE_FLAGS = {
     placeholder: "XID,...",
     shownDefault: "none",
   }),
+
+  "nvml-period": nvml.duration(NVML_PERIOD_S, [0.1, 60], "time between two readings of all GPUs"),
 
   help: other.bool(false, "show this help", { variable: "", short: "h" }),
   version: other.bool(false, "show the version", { variable: "" }),

@@ -73,7 +73,7 @@ describe("the binary", () => {
     [["--grpc-address=nonsense"], '--grpc-address: "nonsense" is not HOST:PORT'],
     [["--grpc-address=0.0.0.0:0"], "say --insecure-bind"],
     [["--unix-socket=relative.sock"], "is not an absolute path"],
-    [["--enable-nvml-provider"], "--enable-nvml-provider: "],
+    [["--nvml-period=0.01"], "--nvml-period"],
     [["nonsense"], 'unknown command "nonsense"'],
   ])("%p ends with status 2 and one line", async (args, text) => {
     const { status, out, err } = await run(args);

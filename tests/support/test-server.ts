@@ -38,7 +38,8 @@ export async function startTestServer(args: readonly string[] = []): Promise<Tes
     clock: systemClock,
     sink: (line) => logLines.push(line),
   });
-  const io = { log, clock: systemClock, scheduler: systemScheduler, onSignal: () => {} };
+  const self = { command: [process.execPath, join(import.meta.dir, "../../src/main.ts")], env: Bun.env } as const;
+  const io = { log, clock: systemClock, scheduler: systemScheduler, random: Math.random, self, onSignal: () => {} };
   const server = await startServer(config, io);
   const { tcp, healthPort, metricsPort } = server.addresses;
   return {
