@@ -1,6 +1,7 @@
+import { nvmlShim, readCallsPage } from "../native/nvml.ts";
 import { createFrameDecoder } from "../provider/nvml/frames.ts";
 import { NvmlProvider } from "../provider/nvml/nvml-provider.ts";
-import { createProcessLauncher } from "../provider/nvml/process-launcher.ts";
+import { CALLS_FD, createProcessLauncher } from "../provider/nvml/process-launcher.ts";
 import { DEFAULT_THRESHOLDS } from "../provider/nvml/thresholds.ts";
 import { SimulatedProvider } from "../provider/simulated/simulated-provider.ts";
 import type { ServerIo } from "./app.ts";
@@ -21,11 +22,17 @@ export function createProviders(config: Config, io: ServerIo): BuiltinProviders 
 
 function createNvmlProvider(config: Config["nvml"], { log, clock, scheduler, random, self }: ServerIo): NvmlProvider {
   const { driverRoot, periodMs, healthCheck, ignoredXids } = config;
-  const args = [`--driver-root=${driverRoot}`, `--period-ms=${periodMs}`, `--events=${healthCheck}`];
+  const args = [
+    `--driver-root=${driverRoot}`,
+    `--period-ms=${periodMs}`,
+    `--events=${healthCheck}`,
+    `--calls-fd=${CALLS_FD}`,
+  ];
   const launcher = createProcessLauncher({
     command: [...self.command, "nvml-host", ...args],
     env: self.env,
     createDecoder: createFrameDecoder,
+    callsPage: { create: () => nvmlShim().createCallsPage(), read: readCallsPage },
     scheduler,
     log,
   });

@@ -146,6 +146,7 @@ describe("a driver in trouble", () => {
     await until(() => seen.size === GPUS, "the snapshot");
     fake.command("fault nvmlDeviceGetPowerUsage crash times=1");
     await until(() => names.every((name) => is(name, "Ready", "Unknown", "NVMLHostCrashed")), "all are Unknown");
+    expect(conditionOf(names[0] ?? "", "NVMLReady")?.message).toContain("nvmlDeviceGetPowerUsage");
     expect((await client.call(listGpus, {})).gpuList?.items.length).toBe(GPUS);
     await until(() => names.every((name) => is(name, "Ready", "True")), "all are back");
   });

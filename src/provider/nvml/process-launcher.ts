@@ -1,7 +1,9 @@
+import { closeSync } from "node:fs";
 import type { Scheduler } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { FrameDecoder } from "./frames.ts";
 import type { HostLauncher, HostListener, HostProcess } from "./host-launcher.ts";
+import type { RunningCall } from "./sample.ts";
 
 export interface ProcessLauncherOptions {
   /** The program and its arguments. */
@@ -9,9 +11,21 @@ export interface ProcessLauncherOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One for each process: its bytes are a stream of their own. */
   readonly createDecoder: () => FrameDecoder;
+  /** Memory in which the process says what it is doing; undefined to go by its pulses alone. */
+  readonly callsPage?: CallsPage;
   readonly scheduler: Scheduler;
   readonly log: Logger;
 }
+
+/** A page that a process inherits and that can be read when it has ended, however that came about. */
+export interface CallsPage {
+  /** Its descriptor; the process has it as CALLS_FD. */
+  create(): number;
+  read(fd: number): { readonly sampler: RunningCall | undefined; readonly eventThread: RunningCall | undefined };
+}
+
+/** After standard input, output and error. */
+export const CALLS_FD = 3;
 
 /** What is still in the pipe when a process has ended is read for so long: a helper of it may hold the other end. */
 const DRAIN_MS = 500;
@@ -28,17 +42,11 @@ export function createProcessLauncher(options: ProcessLauncherOptions): HostLaun
 }
 
 function launch(
-  { command, env, createDecoder, scheduler, log }: ProcessLauncherOptions,
+  { command, env, createDecoder, callsPage, scheduler, log }: ProcessLauncherOptions,
   listener: HostListener,
 ): HostProcess {
-  const child = Bun.spawn({
-    cmd: [...command],
-    env: { ...env },
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "pipe",
-    detached: true,
-  });
+  const page = callsPage?.create();
+  const child = spawn(command, env, page);
   let over = false;
   const read = readMessages(child.stdout, createDecoder(), listener, () => over);
   void readStderr(child.stderr, log, child.pid);
@@ -49,7 +57,8 @@ function launch(
     over = true;
     const { exitCode, signalCode } = child;
     const signal = signalCode === null ? undefined : String(signalCode);
-    listener.exited({ code: signal === undefined ? (exitCode ?? undefined) : undefined, signal, call: undefined });
+    const call = page === undefined ? undefined : lastCall(callsPage, page);
+    listener.exited({ code: signal === undefined ? (exitCode ?? undefined) : undefined, signal, call });
   });
   return {
     pid: child.pid,
@@ -59,6 +68,33 @@ function launch(
       child.unref();
     },
   };
+}
+
+/** The descriptor of the page stays ours. Throws where the process cannot be started, and closes it. */
+function spawn(command: readonly string[], env: ProcessLauncherOptions["env"], page: number | undefined) {
+  try {
+    return Bun.spawn([...command], {
+      env: { ...env },
+      stdio: page === undefined ? ["pipe", "pipe", "pipe"] : ["pipe", "pipe", "pipe", page],
+      detached: true,
+    });
+  } catch (error) {
+    if (page !== undefined) closeSync(page);
+    throw error;
+  }
+}
+
+/** What the process was in when it ended. The event thread nearly always waits, so the sampler is asked first. */
+function lastCall(pages: CallsPage | undefined, page: number): string | undefined {
+  try {
+    const calls = pages?.read(page);
+    return (calls?.sampler ?? calls?.eventThread)?.name;
+  } catch {
+    // The name is a help for people; the exit is told without it.
+    return undefined;
+  } finally {
+    closeSync(page);
+  }
 }
 
 async function readMessages(
