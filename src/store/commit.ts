@@ -110,7 +110,7 @@ function sameStatus(a: VisibleStatus, b: VisibleStatus): boolean {
 }
 
 function sizeInList(entry: Entry | undefined): number {
-  return entry === undefined ? 0 : entry.object.listItem.length;
+  return entry === undefined ? 0 : entry.object.listItemLength;
 }
 
 function tooLarge(bytes: number, why: string): Error {

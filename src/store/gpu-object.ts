@@ -67,6 +67,11 @@ export class GpuObject {
     return this.#listItem;
   }
 
+  /** The length of listItem, without making it: every commit asks, and few lists follow. */
+  get listItemLength(): number {
+    return fieldHeader(2, this.bytes.length).length + this.bytes.length;
+  }
+
   /** The event by which a snapshot shows the GPU. */
   get added(): Uint8Array {
     this.#added ??= this.event("ADDED");
@@ -127,14 +132,19 @@ const EVENT_TYPE_FIELD: Readonly<Record<EventType, readonly Uint8Array[]>> = {
 
 /** A length-delimited field as header and body; the body is not copied. Numbers below 16 have a one-byte tag. */
 function field(number: number, body: Uint8Array): readonly Uint8Array[] {
+  return [Uint8Array.from(fieldHeader(number, body.length)), body];
+}
+
+/** Tag and length. */
+function fieldHeader(number: number, bodyLength: number): readonly number[] {
   const header = [(number << 3) | WIRE_TYPE_LENGTH_DELIMITED];
-  let length = body.length;
+  let length = bodyLength;
   while (length > 0x7f) {
     header.push((length & 0x7f) | 0x80);
     length >>>= 7;
   }
   header.push(length);
-  return [Uint8Array.from(header), body];
+  return header;
 }
 
 function concat(fields: readonly (readonly Uint8Array[])[]): Uint8Array {
