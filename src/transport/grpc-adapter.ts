@@ -83,38 +83,39 @@ function adaptServerStream(
   method: ServerStreamMethod,
   host: AdapterHost,
 ): grpc.handleServerStreamingCall<Buffer, Buffer> {
-  return (library) => {
-    const call = host.callOf(library.metadata);
-    if (!call.begin((status) => endStream(library, status))) return;
-    const fail = (error: unknown) => call.abort(toStatus(error, call, host.log));
-    try {
-      host.admit(call);
-      host.streamOpened(call);
-      sendHeaders(library);
+  return (library) =>
+    runStream(library, host, (call, fail) => {
       const outcome = method.handle(library.request, createReplyStream(call, sinkOf(library), fail));
       if (outcome instanceof Promise) outcome.catch(fail);
-    } catch (error) {
-      fail(error);
-    }
-  };
+    });
 }
 
 function adaptDuplex(method: DuplexMethod, host: AdapterHost): grpc.handleBidiStreamingCall<Buffer, Buffer> {
-  return (library) => {
-    const call = host.callOf(library.metadata);
-    if (!call.begin((status) => endStream(library, status))) return;
-    const fail = (error: unknown) => call.abort(toStatus(error, call, host.log));
-    try {
-      host.admit(call);
-      host.streamOpened(call);
-      sendHeaders(library);
+  return (library) =>
+    runStream(library, host, (call, fail) => {
       const duplex = createDuplexStream(call, sinkOf(library), library, fail);
       method.handle(duplex.stream);
       duplex.startReading();
-    } catch (error) {
-      fail(error);
-    }
-  };
+    });
+}
+
+/** Admission and headers, and then the handler; `fail` takes what it throws now or later. */
+function runStream(
+  library: WritableCall,
+  host: AdapterHost,
+  handle: (call: OpenCall, fail: (error: unknown) => void) => void,
+): void {
+  const call = host.callOf(library.metadata);
+  if (!call.begin((status) => endStream(library, status))) return;
+  const fail = (error: unknown) => call.abort(toStatus(error, call, host.log));
+  try {
+    host.admit(call);
+    host.streamOpened(call);
+    sendHeaders(library);
+    handle(call, fail);
+  } catch (error) {
+    fail(error);
+  }
 }
 
 type WritableCall = grpc.ServerWritableStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>;
