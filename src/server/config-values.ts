@@ -1,4 +1,5 @@
 import { NVML_PROVIDER_ID, OPERATOR_ID, SIMULATED_PROVIDER_ID } from "../store/providers.ts";
+import { SOCKET_PATH_BYTES_MAX } from "../transport/unix-socket-file.ts";
 import { parseInteger, quoted, UsageError } from "./flags-kinds.ts";
 
 /** What the configuration takes from the machine. */
@@ -27,9 +28,6 @@ function parseId(text: string, source: string, what: string): number {
 export function parseUids(items: readonly string[], own: number): ReadonlySet<number> {
   return new Set(items.map((item) => (item === "self" ? own : parseId(item, "--provider-uids", "a uid (or self)"))));
 }
-
-/** sun_path holds 108 bytes with the final NUL; a longer path would be cut without a word. */
-const SOCKET_PATH_BYTES_MAX = 107;
 
 export function parseUnixSockets(paths: readonly string[]): readonly string[] {
   for (const path of paths) {

@@ -6,7 +6,7 @@ import { ListenError } from "./listen-error.ts";
 import { codeOf } from "./listener.ts";
 
 /** sun_path holds 108 bytes with the final NUL; a longer path would be cut without a word. */
-const SOCKET_PATH_BYTES_MAX = 107;
+export const SOCKET_PATH_BYTES_MAX = 107;
 /** Whoever may not pass the folder cannot connect, whatever the socket's mode. */
 const FOLDER_MODE = 0o750;
 /** Connecting to a unix socket waits for nothing unless the process behind it is stuck. */

@@ -1,9 +1,9 @@
-import { closeSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { closeSync } from "node:fs";
+import { resolve } from "node:path";
 import { type NvmlCalls, nvmlShim, readCallsPage } from "../../src/native/nvml.ts";
 import { createFrameDecoder } from "../../src/provider/nvml/frames.ts";
 import type { HostMessage, NvmlRound } from "../../src/provider/nvml/sample.ts";
+import { createFakeNvml, type GpuProfile } from "../../src/testing/fake-nvml.ts";
 
 const FAKE = resolve("dist/native/fake");
 
@@ -13,26 +13,19 @@ const WAIT_MS = 30_000;
 type Kind = HostMessage["kind"];
 export type MessageOf<K extends Kind> = Extract<HostMessage, { kind: K }>;
 
-/** A scripted machine: its control file, and the tool that writes it. */
+/** A scripted machine, and how to change it. */
 export interface FakeMachine extends Disposable {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One command of zig/fake, as words; answers with what it prints. */
   control(command: string): string;
 }
 
-export function createFakeMachine(gpus: number, profile = "h100"): FakeMachine {
-  const folder = mkdtempSync(join(tmpdir(), "nvml-"));
-  const file = join(folder, "control");
-  const control = (command: string): string => {
-    const done = Bun.spawnSync([join(FAKE, "fake-nvml"), file, ...command.split(" ")], { stderr: "pipe" });
-    if (!done.success) throw new Error(`fake-nvml ${command}: ${done.stderr}`);
-    return done.stdout.toString();
-  };
-  control(`gpus ${gpus} ${profile}`);
+export function createFakeMachine(gpus: number, profile: GpuProfile = "h100"): FakeMachine {
+  const fake = createFakeNvml({ gpus, profile });
   return {
-    env: { ...process.env, FAKE_NVML_CONTROL: file },
-    control,
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+    env: { ...process.env, ...fake.env },
+    control: fake.command,
+    [Symbol.dispose]: () => fake[Symbol.dispose](),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Clock, Scheduler } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import { DEFAULT_RULES } from "../../store/condition-rules.ts";
 import { NVML_PROVIDER_ID } from "../../store/providers.ts";
 import type { Health, StatusInput } from "../../store/types.ts";
 import type { Provider, ProviderHost } from "../provider.ts";
@@ -42,7 +43,7 @@ const FAILED_ROUNDS_MAX = 10;
 const GAP_LINE_MS = 60_000;
 
 /** Shown, but without a say in a GPU's health. */
-const ADVISORY: ReadonlySet<string> = new Set(["ThermalHealthy", "PowerHealthy"]);
+const ADVISORY: ReadonlySet<string> = new Set(DEFAULT_RULES.advisory);
 
 /**
  * The node's GPUs as NVML shows them. NVML itself runs in a host process; here its messages become health, and health

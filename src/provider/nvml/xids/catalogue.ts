@@ -14,8 +14,6 @@ import { REMARKS, UNUSED_NOTE } from "./remarks.ts";
  * What follows for a GPU is decided in bucket-rules.ts and, code by code, in remarks.ts.
  */
 
-export const XID_SOURCE = "NVIDIA's Xid catalogue, as of 2025-10-29";
-
 /** Every code of the catalogue, in order. */
 export const ALL_XIDS: readonly XidEntry[] = [...XIDS_1_TO_60, ...XIDS_61_TO_110, ...XIDS_111_TO_172].map(entryOf);
 
