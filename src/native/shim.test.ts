@@ -7,18 +7,19 @@ import { createShim, ShimError, type ShimLibrary, shim } from "./shim.ts";
 /** A library whose every answer is chosen. */
 function fakeLibrary(answers: Partial<ShimLibrary>): ShimLibrary {
   return {
-    das_abi_version: () => 1,
+    das_abi_version: () => 2,
     das_peer_size: () => 12,
     das_peer_of: () => 0,
     das_peer_groups: () => 0,
     das_try_lock: () => 0,
+    das_send_datagram: () => 0,
     ...answers,
   };
 }
 
 test("a library of another version is refused with what to do", () => {
   expect(() => createShim(fakeLibrary({ das_abi_version: () => 7 }))).toThrow(
-    new ShimError("the native library has version 7, this program needs 1: build both anew"),
+    new ShimError("the native library has version 7, this program needs 2: build both anew"),
   );
 });
 
@@ -57,6 +58,13 @@ test("a lock is held by one descriptor until that is closed", () => {
   expect(shim().tryLock(second)).toBe(true);
   closeSync(second);
   rmSync(folder, { recursive: true });
+});
+
+test("a datagram that nobody can take is an error with its number", () => {
+  expect(() => shim().sendDatagram("/nowhere/notify", "READY=1")).toThrow(
+    new ShimError("das_send_datagram failed with errno 2"),
+  );
+  expect(() => shim().sendDatagram("", "READY=1")).toThrow("errno 36");
 });
 
 test("the library is loaded once", () => {

@@ -16,6 +16,11 @@ export interface Shim {
   peerOf(fd: number): PeerCredentials;
   /** Takes the exclusive lock of an open file (flock); false where somebody has it. It goes with the descriptor. */
   tryLock(fd: number): boolean;
+  /**
+   * Sends a datagram to a unix socket, given by its path or, with "@" first, by its abstract name; never waits. Throws
+   * ShimError where nobody can take it.
+   */
+  sendDatagram(address: string, message: string): void;
 }
 
 /** A question to the kernel failed, or the library is not the one that this program was built with. */
@@ -24,7 +29,7 @@ export class ShimError extends Error {
 }
 
 /** The counterpart of zig/src/abi.zig. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 const PEER_BYTES = 12;
 
 const SYMBOLS = {
@@ -33,6 +38,7 @@ const SYMBOLS = {
   das_peer_of: { args: ["i32", "buffer"], returns: "i32" },
   das_peer_groups: { args: ["i32", "buffer", "u32"], returns: "i32" },
   das_try_lock: { args: ["i32"], returns: "i32" },
+  das_send_datagram: { args: ["buffer", "u32", "buffer", "u32"], returns: "i32" },
 } as const;
 
 /** The exports of zig/src/root.zig, where they are described. Negative results are negated errnos. */
@@ -42,6 +48,7 @@ export interface ShimLibrary {
   das_peer_of(fd: number, out: DataView): number;
   das_peer_groups(fd: number, out: Uint32Array, capacity: number): number;
   das_try_lock(fd: number): number;
+  das_send_datagram(address: Uint8Array, addressBytes: number, message: Uint8Array, messageBytes: number): number;
 }
 
 /** Enough for nearly every user; who is in more costs a second call. */
@@ -80,6 +87,11 @@ export function createShim(library: ShimLibrary): Shim {
       if (result === -EAGAIN) return false;
       check("das_try_lock", result);
       return true;
+    },
+    sendDatagram(address, message) {
+      const to = Buffer.from(address);
+      const bytes = Buffer.from(message);
+      check("das_send_datagram", library.das_send_datagram(to, to.length, bytes, bytes.length));
     },
   };
 }

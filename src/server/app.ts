@@ -5,6 +5,7 @@ import { StatusError } from "../base/status-error.ts";
 import { createEventLoopLag, type EventLoopLag } from "../metrics/event-loop-lag.ts";
 import type { MetricSources } from "../metrics/gauges.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import { shim } from "../native/shim.ts";
 import { createStoreHost } from "../provider/store-host.ts";
 import { Authority } from "../service/authority.ts";
 import { HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX } from "../store/limits.ts";
@@ -17,6 +18,7 @@ import { isServing, livez, readyz } from "./health.ts";
 import { createLifecycle, type LifecycleHolder } from "./lifecycle.ts";
 import { createGate, type Listeners, openListeners } from "./listeners.ts";
 import { type BuiltinProviders, createProviders } from "./providers.ts";
+import { createServiceManager } from "./service-manager.ts";
 import { createServices, type Services, WATCH_METHOD } from "./services.ts";
 
 export type StopSignal = "SIGTERM" | "SIGINT";
@@ -52,12 +54,21 @@ export interface RunningServer {
   stop(reason: string): Promise<void>;
 }
 
+/** What closing takes beyond the drain: the NVML host process is left behind after 2 s. */
+const CLOSING_MS = 5_000;
+
 /** Serves until a signal; resolves to the exit status. Throws ListenError where an address cannot be had. */
 export async function runServer(config: Config, io: ServerIo): Promise<number> {
   const { promise: signalled, resolve } = Promise.withResolvers<StopSignal>();
   io.onSignal(resolve);
+  const send = (address: string, message: string) => shim().sendDatagram(address, message);
+  using manager = createServiceManager({ env: io.self.env, scheduler: io.scheduler, log: io.log, send });
   const server = await startServer(config, io);
-  await server.stop(await signalled);
+  manager.ready(`serving on ${[...server.addresses.unixSockets, server.addresses.tcp ?? ""].join(" ").trim()}`);
+  const signal = await signalled;
+  const { delayMs, timeoutMs } = config.shutdown;
+  manager.stopping("draining", delayMs + timeoutMs + CLOSING_MS);
+  await server.stop(signal);
   return 0;
 }
 

@@ -5,7 +5,7 @@
 const std = @import("std");
 
 /// Raised with every change of Peer, or of an export that is not of NVML.
-pub const version: u32 = 1;
+pub const version: u32 = 2;
 /// Raised with every change of an export of NVML; the structs speak for themselves.
 pub const nvml_version = 2;
 

@@ -5,6 +5,7 @@
 const std = @import("std");
 const abi = @import("abi.zig");
 const calls = @import("calls.zig");
+const datagram = @import("datagram.zig");
 const host = @import("host.zig");
 const peer = @import("peer.zig");
 const view = @import("view.zig");
@@ -43,6 +44,11 @@ const lock_without_waiting = 4;
 export fn das_try_lock(fd: i32) i32 {
     const result = linux.flock(fd, lock_exclusive | lock_without_waiting);
     return if (result == 0) 0 else peer.failure(result);
+}
+
+/// Sends a datagram to a unix socket, "@" first for an abstract one: 0 or a negated errno. Never waits.
+export fn das_send_datagram(address: [*]const u8, address_len: u32, message: [*]const u8, message_len: u32) i32 {
+    return datagram.send(address[0..address_len], message[0..message_len]);
 }
 
 /// Of all that src/native/nvml-abi.gen.ts says: names, offsets and sizes.
@@ -129,6 +135,7 @@ test {
     _ = host;
     _ = view;
     _ = calls;
+    _ = datagram;
     _ = @import("clock.zig");
     _ = @import("devices.zig");
     _ = @import("loader.zig");
