@@ -22,6 +22,9 @@ const SLOW_FILE_MS = 5_000;
 /** Two already keep the smallest machine busy; more than four only compete for memory. */
 const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
 
+/** What tests/ asks for by name; a test that misses one says so and is counted as skipped. */
+const TEST_TOOLS = ["grpcurl"];
+
 interface Check {
   readonly name: string;
   readonly command: readonly string[];
@@ -102,7 +105,7 @@ async function unitTests(): Promise<Tally> {
 async function wholeProcessTests(): Promise<Tally> {
   const built = await check(BUILD);
   if (built.failed.length > 0) return add(built, { ...NOTHING, failed: ["whole-process tests: there is no binary"] });
-  const tool = await timed("grpcurl", ["bun", "scripts/grpcurl.ts"]);
+  const tool = await timed("go tools", ["bun", "scripts/go-tools.ts", ...TEST_TOOLS]);
   console.log(tool.output.trim());
   const files = testFiles("tests");
   return inTurn([async () => built, () => pooled(files, 1, (file) => testFile(file, true))]);
