@@ -68,6 +68,12 @@ export ZIG_DEBUG_CMD := "1"
 @zig: _tools
     exec bun scripts/build.ts --native-only
 
+# make the deb and the rpm of this machine's architecture, dist/packages
+[no-exit-message]
+@package: build
+    bun scripts/go-tools.ts nfpm
+    exec bun scripts/package.ts
+
 # remove what build and test made; the toolchain stays
 @clean:
     rm -rf dist zig/.zig-cache zig/zig-out .tools/cache

@@ -23,7 +23,7 @@ const SLOW_FILE_MS = 5_000;
 const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
 
 /** What tests/ asks for by name; a test that misses one says so and is counted as skipped. */
-const TEST_TOOLS = ["grpcurl"];
+const TEST_TOOLS = ["grpcurl", "nfpm"];
 
 interface Check {
   readonly name: string;
