@@ -48,12 +48,12 @@ export ZIG_DEBUG_CMD := "1"
     node_modules/.bin/buf format --write
     zig fmt zig
 
-# write src/gen from proto/
+# write the generated code: src/gen from proto/, src/native/nvml-abi.gen.ts from zig/src
 [no-exit-message]
 @gen: _tools
     exec bun scripts/gen.ts
 
-# fail if src/gen is not what proto/ gives
+# fail if the generated code is not what proto/ and zig/src give
 [no-exit-message]
 @gen-check: _tools
     exec bun scripts/gen.ts --check
@@ -62,6 +62,21 @@ export ZIG_DEBUG_CMD := "1"
 [no-exit-message]
 @build: _tools
     exec bun scripts/build.ts
+
+# make an image in dist/image; --offline: on Debian's packages; --arch=arm64: for another machine; --tag, --base
+[no-exit-message]
+@image *arguments: build
+    exec bun scripts/image/image.ts "$@"
+
+# build the image offline and run it; needs root, buildah, umoci and runc
+[no-exit-message]
+@test-image: build
+    exec bun scripts/test.ts image
+
+# the chart's tests; Helm is built on first use, where Go is present (several minutes)
+[no-exit-message]
+@chart-test: build
+    exec bun scripts/test.ts chart
 
 # make the Zig shim alone, dist/native
 [no-exit-message]

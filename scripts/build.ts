@@ -7,7 +7,7 @@ const BINARY = "dist/device-api-server";
 const NATIVE = "dist/native";
 
 /** The flags of reliability.md's P14: nothing in the working directory may change what the binary does. */
-const COMPILE = [
+export const COMPILE = [
   "--compile",
   "--minify",
   "--bytecode",

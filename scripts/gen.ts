@@ -1,43 +1,68 @@
-/** Writes src/gen from proto/; with --check only compares. Works without a network. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+/** Writes the generated code; with --check only compares. Works without a network. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
 
-const GENERATED = "src/gen";
+/** A folder or a file that is written as a whole, below the output folder at the path that it has here. */
+interface Generated {
+  readonly path: string;
+  readonly source: string;
+  readonly command: (output: string) => readonly string[];
+  readonly cwd: string;
+}
+
+const GENERATED: readonly Generated[] = [
+  {
+    path: "src/gen",
+    source: "proto/",
+    // The template names src/gen; the output folder is relative to --output.
+    command: (output) => [join(process.cwd(), "node_modules/.bin/buf"), "generate", "--output", output],
+    cwd: ".",
+  },
+  {
+    path: "src/native/nvml-abi.gen.ts",
+    source: "zig/src",
+    command: (output) => ["zig", "build", "abi-view", "--prefix", join(relative("zig", output), "src/native")],
+    cwd: "zig",
+  },
+];
 
 // On the same file system as its place, so that a rename can put it there.
 mkdirSync("dist", { recursive: true });
 const fresh = mkdtempSync(join("dist", "tmp.gen."));
 try {
-  process.exitCode = generate(fresh) && (process.argv.includes("--check") ? compare(fresh) : replace(fresh)) ? 0 : 1;
+  const step = process.argv.includes("--check") ? compare : replace;
+  const done = GENERATED.map((generated) => generate(generated, fresh) && step(generated, fresh));
+  process.exitCode = done.includes(false) ? 1 : 0;
 } finally {
   rmSync(fresh, { recursive: true, force: true });
 }
 
-function generate(output: string): boolean {
-  // The template names src/gen; the output folder is relative to --output.
-  const done = Bun.spawnSync(["node_modules/.bin/buf", "generate", "--output", output], { stderr: "pipe" });
-  if (!done.success) console.error(`gen: buf generate failed\n${done.stderr}`.trim());
+function generate({ path, command, cwd }: Generated, output: string): boolean {
+  const done = Bun.spawnSync([...command(output)], { cwd, stdout: "pipe", stderr: "pipe" });
+  if (!done.success) console.error(`gen: ${path} was not made\n${done.stdout}${done.stderr}`.trim());
   return done.success;
 }
 
-function replace(output: string): boolean {
-  rmSync(GENERATED, { recursive: true, force: true });
-  renameSync(join(output, GENERATED), GENERATED);
+function replace({ path }: Generated, output: string): boolean {
+  rmSync(path, { recursive: true, force: true });
+  renameSync(join(output, path), path);
   return true;
 }
 
-function compare(output: string): boolean {
-  const wanted = read(join(output, GENERATED));
-  const found = read(GENERATED);
+function compare({ path, source }: Generated, output: string): boolean {
+  const wanted = read(join(output, path));
+  const found = read(path);
   const differing = [...new Set([...wanted.keys(), ...found.keys()])].filter((n) => wanted.get(n) !== found.get(n));
   if (differing.length === 0) return true;
-  console.error(`${GENERATED} is not what proto/ gives: run ./dev gen and commit the result. Differing:`);
-  for (const name of differing.sort()) console.error(`  ${GENERATED}/${name}`);
+  console.error(`${path} is not what ${source} gives: run ./dev gen and commit the result. Differing:`);
+  for (const name of differing.sort()) console.error(`  ${join(path, name)}`);
   return false;
 }
 
-function read(folder: string): Map<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+/** Contents by path below the place; a file that stands alone has the path "". */
+function read(place: string): Map<string, string> {
+  if (statSync(place).isFile()) return new Map([["", readFileSync(place, "utf8")]]);
+  const files = readdirSync(place, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map((entry) => join(entry.parentPath, entry.name));
-  return new Map(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, "utf8")]));
+  return new Map(paths.map((path) => [path.slice(place.length + 1), readFileSync(path, "utf8")]));
 }

@@ -52,6 +52,7 @@ pub fn build(b: *std.Build) void {
     const test_step = b.step("test", "run the unit tests");
     test_step.dependOn(&b.addRunArtifact(tests).step);
     @import("fake/build.zig").add(b, target, test_step);
+    @import("fuzz/build.zig").add(b, target);
     @import("check/build.zig").add(b);
 
     const writer = b.addExecutable(.{
@@ -63,9 +64,12 @@ pub fn build(b: *std.Build) void {
             .link_libc = true,
         }),
     });
+    const written = b.addRunArtifact(writer).captureStdOut(.{});
     const update = b.addUpdateSourceFiles();
-    update.addCopyFileToSource(b.addRunArtifact(writer).captureStdOut(.{}), abi_view);
+    update.addCopyFileToSource(written, abi_view);
     b.step("abi", "write " ++ abi_view).dependOn(&update.step);
+    const beside = b.addInstallFile(written, std.fs.path.basename(abi_view));
+    b.step("abi-view", "put the same into the prefix, to compare").dependOn(&beside.step);
 }
 
 fn hostArch(b: *std.Build) Arch {

@@ -51,7 +51,7 @@ const MAX_FILE_LINES = 400;
 const MAX_LINE_COLUMNS = 120;
 
 const isTypeScript = (path: string): boolean => path.endsWith(".ts");
-const isGenerated = (path: string): boolean => path.startsWith("src/gen/");
+const isGenerated = (path: string): boolean => path.startsWith("src/gen/") || path.endsWith(".gen.ts");
 const isTest = (path: string): boolean => path.endsWith(".test.ts") || /^(tests|src\/testing)\//.test(path);
 const isProductCode = (path: string): boolean =>
   isTypeScript(path) && path.startsWith("src/") && !isTest(path) && !isGenerated(path);

@@ -42,6 +42,15 @@ export const timeoutFlag = (seconds: number): DurationFlag => ({
   variable: "",
 });
 
+export const REASON_FLAG: StringFlag = {
+  kind: "string",
+  default: "",
+  help: "why, for the server's log and for whoever looks later",
+  group,
+  variable: "",
+  placeholder: "TEXT",
+};
+
 export type OutputForm = "table" | "json";
 
 export const OUTPUT_FLAG: EnumFlag<OutputForm> = {

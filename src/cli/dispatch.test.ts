@@ -329,7 +329,7 @@ describe("simulate", () => {
   });
 });
 
-const COMMANDS = ["serve", "get", "watch", "explain", "simulate", "healthcheck", "version"];
+const COMMANDS = ["serve", "get", "watch", "explain", "clear", "provider", "simulate", "healthcheck", "version"];
 
 describe("version and help", () => {
   test.each([[["version"]], [["--version"]], [["-version"]], [["serve", "--version"]]])(

@@ -1,5 +1,6 @@
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { nearest } from "../server/flags-parse.ts";
+import { clearCommand } from "./clear.ts";
 import { explainCommand } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
 import { getCommand } from "./get.ts";
@@ -7,6 +8,8 @@ import { healthcheckCommand } from "./healthcheck.ts";
 import { commandHelp, EXIT_STATUS_HELP, PROGRAM, renderCommands } from "./help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
 import { nvmlHostCommand } from "./nvml-host.ts";
+import { createPrepareSocketDirCommand } from "./prepare-socket-dir.ts";
+import { providerCommand } from "./provider.ts";
 import { createServeCommand, type ServeHost } from "./serve.ts";
 import { simulateCommand } from "./simulate.ts";
 import { versionCommand } from "./version.ts";
@@ -15,8 +18,10 @@ import { watchCommand } from "./watch.ts";
 /** Runs the command that the arguments name, and answers with the exit status; a failure is one line. */
 export async function dispatch(args: readonly string[], io: CommandIo, host: ServeHost): Promise<number> {
   const serve = createServeCommand(host);
-  const clients = [getCommand, watchCommand, explainCommand, simulateCommand, healthcheckCommand, versionCommand];
-  const commands = [serve, ...clients];
+  const reading = [getCommand, watchCommand, explainCommand];
+  const operating = [clearCommand, providerCommand, simulateCommand];
+  const clients = [...reading, ...operating, healthcheckCommand, versionCommand];
+  const commands = [serve, ...clients, createPrepareSocketDirCommand(host.facts.uid)];
   try {
     const [first, ...rest] = args;
     if (first === undefined || first.startsWith("-")) {

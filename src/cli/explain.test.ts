@@ -47,7 +47,7 @@ GPU has fallen off the bus
   Root cause   contact the vendor's support
   Cleared by   the driver's verdict when it reads NONE after it had asked for
                something, a reset of the GPU, a new boot, or an operator's word
-               (a restart of this server)
+               (device-api-server clear NAME)
   Catalogue    immediate action RESTART_BM, investigatory action
                CONTACT_SUPPORT; fatal
   Note         Nothing else can be read of this GPU until it is back on the bus.

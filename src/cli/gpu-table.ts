@@ -21,7 +21,8 @@ export function gpuRow(gpu: Gpu, nowMs: number): Row {
   ];
 }
 
-function cell(text: string): string {
+/** One value, short and on one line. */
+export function cell(text: string): string {
   return text === "" ? "-" : truncate(printable(text), CELL_CODE_POINTS_MAX);
 }
 

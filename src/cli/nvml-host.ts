@@ -43,6 +43,7 @@ const FLAGS = {
     help: "an inherited page that shows the running calls; -1 for none",
   },
   events: { kind: "bool", default: true, group: GROUP, variable: "", help: "listen to the driver's events too" },
+  mig: { kind: "bool", default: false, group: GROUP, variable: "", help: "look for MIG instances too" },
 } as const;
 
 /** The process that the server puts between itself and the driver. Standard output is frames, not text. */
@@ -62,6 +63,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     driverRoot: values["driver-root"],
     periodMs: values["period-ms"],
     events: values.events,
+    mig: values.mig,
     callsFd: values["calls-fd"],
   });
   const output = Bun.file(1).writer();

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from "prom-client";
+import type { NvmlSource } from "./nvml-source.ts";
 
 export const METRIC_PREFIX = "device_api_server_";
 
@@ -11,7 +12,8 @@ export interface MetricSources {
   providers(): { readonly active: number; readonly lost: number };
   /** Open gRPC connections by listener, such as `unix:/run/a.sock` or `tcp:127.0.0.1:50051`. */
   connections(): ReadonlyMap<string, number>;
-  nvml(): { readonly enabled: boolean; readonly gpus: number; readonly monitoring: boolean };
+  /** Undefined where the NVML provider is off. */
+  nvml(): NvmlSource | undefined;
   eventLoopLag(): { readonly lastMs: number; readonly worstMs: number };
 }
 
@@ -42,9 +44,6 @@ export function declareGauges(registry: Registry, { version, node, sources }: Ga
   gauge("cache_gpus_unknown", "GPUs whose Ready is Unknown, or that nobody reported on.", () => sources.gpus().unknown);
   gauge("cache_resource_version", "The server's counter of changes.", () => sources.resourceVersion());
   gauge("watch_streams_active", "Watch streams that are open.", () => sources.watchStreams());
-  gauge("nvml_provider_enabled", "Whether the NVML provider is on.", () => Number(sources.nvml().enabled));
-  gauge("nvml_gpu_count", "GPUs that NVML shows.", () => sources.nvml().gpus);
-  gauge("nvml_health_monitor_running", "Whether NVML's events are watched.", () => Number(sources.nvml().monitoring));
   declareLabelled(registry, sources);
 
   readGauge(registry, "nodejs_eventloop_lag_seconds", "Delay of the event loop when it was last sampled.", () => {

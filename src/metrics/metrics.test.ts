@@ -17,7 +17,7 @@ const sources: MetricSources = {
   watchStreams: () => state.watches,
   providers: () => ({ active: 2, lost: 1 }),
   connections: () => state.connections,
-  nvml: () => ({ enabled: true, gpus: 8, monitoring: false }),
+  nvml: () => undefined,
   eventLoopLag: () => ({ lastMs: 2, worstMs: 250 }),
 };
 
@@ -133,8 +133,8 @@ describe("at a scrape", () => {
       [`${P}providers{state="lost"}`]: 1,
       [`${P}connections_open{listener="unix:/run/a.sock"}`]: 4,
       [`${P}connections_open{listener="tcp:127.0.0.1:50051"}`]: 7,
-      [`${P}nvml_provider_enabled`]: 1,
-      [`${P}nvml_gpu_count`]: 8,
+      [`${P}nvml_provider_enabled`]: 0,
+      [`${P}nvml_gpu_count`]: 0,
       [`${P}nvml_health_monitor_running`]: 0,
       nodejs_eventloop_lag_seconds: 0.002,
       nodejs_eventloop_lag_max_seconds: 0.25,

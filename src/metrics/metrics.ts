@@ -1,5 +1,6 @@
 import { Counter, Histogram, Registry } from "prom-client";
 import { declareGauges, METRIC_PREFIX, type MetricSources } from "./gauges.ts";
+import { nvmlExposition } from "./nvml-metrics.ts";
 import { declareProcessMetrics } from "./process-metrics.ts";
 
 export const CACHE_OPERATIONS = ["register", "unregister", "update_status", "update_condition", "set"] as const;
@@ -73,7 +74,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   return {
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    text: async () => `${await registry.metrics()}\n${nvmlExposition(options.sources.nvml())}`,
     cacheUpdated: (operation) => counters.cacheUpdates.inc({ operation }),
     watchEventSent: (type, count = 1) => counters.watchEvents.inc({ type }, count),
     watchStreamExpired: () => counters.watchStreamsExpired.inc(),

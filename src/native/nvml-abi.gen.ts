@@ -7,9 +7,10 @@ function text(view: DataView, at: number, length: number): string {
   return bytes.toString("latin1", 0, end === -1 ? length : end);
 }
 
-export const NVML_ABI = 0x0f5fd838;
+export const NVML_ABI = 0xfe137237;
 export const MAX_GPUS = 256;
 export const MAX_LINKS = 36;
+export const MAX_INSTANCES = 7;
 export const CALL_BITS = 8;
 
 /** By number. */
@@ -45,6 +46,10 @@ export const NVML_CALLS: readonly string[] = [
   "nvmlDeviceGetFieldValues",
   "nvmlDeviceGetGpuFabricInfoV",
   "nvmlDeviceGetMigMode",
+  "nvmlDeviceGetMaxMigDeviceCount",
+  "nvmlDeviceGetMigDeviceHandleByIndex",
+  "nvmlDeviceGetGpuInstanceId",
+  "nvmlDeviceGetComputeInstanceId",
 ];
 
 export const NVML_STATE = { starting: 0, running: 1, failed: 2, ended: 3 } as const;
@@ -67,6 +72,7 @@ export const NVML_FIELD = {
   fabric: 12,
   mig: 13,
   recoveryAction: 14,
+  migInstances: 15,
 } as const;
 
 export interface NvmlStatus {
@@ -221,6 +227,28 @@ export function readNvmlLink(view: DataView, at: number): NvmlLink {
   };
 }
 
+export interface NvmlInstance {
+  readonly gpuInstance: number;
+  readonly computeInstance: number;
+  readonly uuid: string;
+}
+
+/** Its size, and where its fields are. */
+export const NVML_INSTANCE = {
+  size: 104,
+  gpuInstance: 0,
+  computeInstance: 4,
+  uuid: 8,
+} as const;
+
+export function readNvmlInstance(view: DataView, at: number): NvmlInstance {
+  return {
+    gpuInstance: view.getUint32(at, true),
+    computeInstance: view.getUint32(at + 4, true),
+    uuid: text(view, at + 8, 96),
+  };
+}
+
 export interface NvmlGpu {
   readonly monoNs: bigint;
   readonly clockReasons: bigint;
@@ -252,17 +280,18 @@ export interface NvmlGpu {
   readonly recoveryAction: number;
   readonly failureCount: number;
   readonly linkCount: number;
-  readonly reserved: number;
+  readonly instanceCount: number;
   readonly uuid: string;
   readonly name: string;
   readonly busId: string;
   readonly failures: readonly NvmlFailure[];
   readonly links: readonly NvmlLink[];
+  readonly instances: readonly NvmlInstance[];
 }
 
 /** Its size, and where its fields are. */
 export const NVML_GPU = {
-  size: 1144,
+  size: 1872,
   monoNs: 0,
   clockReasons: 8,
   eccVolatileCorrected: 16,
@@ -293,12 +322,13 @@ export const NVML_GPU = {
   recoveryAction: 136,
   failureCount: 140,
   linkCount: 144,
-  reserved: 148,
+  instanceCount: 148,
   uuid: 152,
   name: 248,
   busId: 344,
   failures: 376,
   links: 568,
+  instances: 1144,
 } as const;
 
 export function readNvmlGpu(view: DataView, at: number): NvmlGpu {
@@ -306,6 +336,8 @@ export function readNvmlGpu(view: DataView, at: number): NvmlGpu {
   for (let i = 0; i < 24; i++) failures.push(readNvmlFailure(view, at + 376 + i * 8));
   const links: NvmlLink[] = [];
   for (let i = 0; i < 36; i++) links.push(readNvmlLink(view, at + 568 + i * 16));
+  const instances: NvmlInstance[] = [];
+  for (let i = 0; i < 7; i++) instances.push(readNvmlInstance(view, at + 1144 + i * 104));
   return {
     monoNs: view.getBigUint64(at, true),
     clockReasons: view.getBigUint64(at + 8, true),
@@ -337,12 +369,13 @@ export function readNvmlGpu(view: DataView, at: number): NvmlGpu {
     recoveryAction: view.getUint32(at + 136, true),
     failureCount: view.getUint32(at + 140, true),
     linkCount: view.getUint32(at + 144, true),
-    reserved: view.getUint32(at + 148, true),
+    instanceCount: view.getUint32(at + 148, true),
     uuid: text(view, at + 152, 96),
     name: text(view, at + 248, 96),
     busId: text(view, at + 344, 32),
     failures,
     links,
+    instances,
   };
 }
 

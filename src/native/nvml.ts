@@ -1,17 +1,6 @@
-import { readSync } from "node:fs";
 import libraryPath from "../../dist/native/libdevice_api_shim.so" with { type: "file" };
 import { loadEmbeddedLibrary } from "./load-library.ts";
-import {
-  CALL_BITS,
-  MAX_GPUS,
-  NVML_ABI,
-  NVML_CALLS,
-  NVML_EVENT,
-  NVML_GPU,
-  NVML_PULSE,
-  NVML_ROUND,
-  NVML_STATUS,
-} from "./nvml-abi.gen.ts";
+import { MAX_GPUS, NVML_ABI, NVML_EVENT, NVML_GPU, NVML_PULSE, NVML_ROUND, NVML_STATUS } from "./nvml-abi.gen.ts";
 import { ShimError } from "./shim.ts";
 
 /** The driver's library, behind threads of the shim. No call blocks. */
@@ -34,32 +23,10 @@ export interface NvmlOptions {
   readonly periodMs: number;
   /** Whether to run the event thread. */
   readonly events: boolean;
+  /** Whether to look for MIG instances. */
+  readonly mig?: boolean;
   /** A page of createCallsPage that this process has inherited. */
   readonly callsFd?: number | undefined;
-}
-
-/** The call that a thread is in, or was in when its process ended. */
-export interface NvmlCall {
-  readonly name: string;
-  /** CLOCK_MONOTONIC. */
-  readonly sinceNs: bigint;
-}
-
-/** What a page of createCallsPage says. */
-export interface NvmlCalls {
-  readonly sampler: NvmlCall | undefined;
-  readonly eventThread: NvmlCall | undefined;
-}
-
-export function readCallsPage(fd: number): NvmlCalls {
-  const words = new BigUint64Array(2);
-  readSync(fd, words, 0, words.byteLength, 0);
-  return { sampler: toCall(words[0]), eventThread: toCall(words[1]) };
-}
-
-function toCall(word = 0n): NvmlCall | undefined {
-  const name = NVML_CALLS[Number(word & ((1n << BigInt(CALL_BITS)) - 1n))];
-  return word === 0n || name === undefined ? undefined : { name, sinceNs: (word >> BigInt(CALL_BITS)) * 1_000n };
 }
 
 /** What it answers are structs of nvml-abi.gen.ts, as bytes that are good until the same call is made again. */
@@ -93,6 +60,8 @@ export interface NvmlEvents {
 /** 36 KiB: less than what a pipe takes at once. */
 export const EVENTS_AT_ONCE = 256;
 const EBUSY = 16;
+/** Of host.zig. */
+const WANTS = { events: 1, mig: 2 } as const;
 
 const SYMBOLS = {
   das_nvml_fingerprint: { args: [], returns: "u32" },
@@ -113,7 +82,7 @@ const SYMBOLS = {
 /** The exports of zig/src/root.zig, where they are described. Negative results are negated errnos. */
 export interface NvmlLibrary {
   das_nvml_fingerprint(): number;
-  das_nvml_open(root: Uint8Array, periodMs: number, events: number, callsFd: number): number;
+  das_nvml_open(root: Uint8Array, periodMs: number, wants: number, callsFd: number): number;
   das_nvml_create_calls_page(): number;
   das_nvml_signal_fd(handle: number): number;
   das_nvml_lower_signal(handle: number): number;
@@ -144,9 +113,10 @@ export function createNvmlShim(library: NvmlLibrary): NvmlShim {
     );
   }
   return {
-    open({ driverRoot, periodMs, events, callsFd = -1 }) {
+    open({ driverRoot, periodMs, events, mig = false, callsFd = -1 }) {
       const root = Buffer.from(`${driverRoot}\0`);
-      return createHandle(library, check("open", library.das_nvml_open(root, periodMs, events ? 1 : 0, callsFd)));
+      const wants = (events ? WANTS.events : 0) | (mig ? WANTS.mig : 0);
+      return createHandle(library, check("open", library.das_nvml_open(root, periodMs, wants, callsFd)));
     },
     createCallsPage: () => check("create_calls_page", library.das_nvml_create_calls_page()),
     exit(status): never {

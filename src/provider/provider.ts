@@ -1,4 +1,4 @@
-import type { StatusInput } from "../store/types.ts";
+import type { ConditionInput, StatusInput } from "../store/types.ts";
 
 /** What a built-in provider says about one GPU. */
 export interface GpuReport {
@@ -27,4 +27,10 @@ export interface Provider extends AsyncDisposable {
   readonly id: string;
   /** Begins to publish; resolves after the first round. */
   start(host: ProviderHost): Promise<void>;
+  /**
+   * An operator's word that a GPU is well, or one condition of it. Resolves when consumers see it, to the conditions
+   * that were bad and no longer are, as they were; none for a GPU that is another provider's. The next bad reading
+   * raises them again.
+   */
+  clear(name: string, type: string | undefined): Promise<readonly ConditionInput[]>;
 }

@@ -3,7 +3,6 @@ import type { Clock, Scheduler } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { StatusError } from "../base/status-error.ts";
 import { createEventLoopLag, type EventLoopLag } from "../metrics/event-loop-lag.ts";
-import type { MetricSources } from "../metrics/gauges.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { shim } from "../native/shim.ts";
 import { createStoreHost } from "../provider/store-host.ts";
@@ -170,7 +169,9 @@ function createParts(config: Config, io: ServerIo): Parts {
   const store = createStore(config, io, () => metrics);
   const services = createServices({
     store,
+    clock,
     log,
+    providers: Object.values(providers).filter((provider) => provider !== undefined),
     simulation: providers.simulated,
     onUpdate: (operation) => metrics.cacheUpdated(operation),
   });
@@ -185,7 +186,7 @@ function createParts(config: Config, io: ServerIo): Parts {
       providers: () => store.stats().providers,
       connections: () => gate.open(),
       eventLoopLag: () => lag,
-      nvml: () => nvmlFacts(providers.nvml),
+      nvml: () => providers.nvml?.facts(),
     },
   });
   const authority = new Authority({
@@ -220,11 +221,6 @@ function createParts(config: Config, io: ServerIo): Parts {
     maxReceiveBytes: config.grpc.maxMessageBytes,
   });
   return { lifecycle: createLifecycle(), lag, store, metrics, services, providers, gate, grpc };
-}
-
-function nvmlFacts(nvml: BuiltinProviders["nvml"]): ReturnType<MetricSources["nvml"]> {
-  const facts = nvml?.facts();
-  return { enabled: nvml !== undefined, gpus: facts?.gpus.length ?? 0, monitoring: facts?.monitorRunning ?? false };
 }
 
 function createStore(config: Config, { log, clock, scheduler }: ServerIo, metrics: () => Metrics): Store {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { DEFAULT_THRESHOLDS } from "../provider/nvml/thresholds.ts";
 import { type Config, createConfig } from "./config.ts";
 import { groupIdIn } from "./config-values.ts";
 import { SERVE_FLAGS } from "./flags.ts";
@@ -41,6 +42,9 @@ test("without flags the configuration is the contract's", () => {
       driverRoot: "/run/nvidia/driver",
       healthCheck: true,
       ignoredXids: new Set(),
+      mig: false,
+      thresholds: DEFAULT_THRESHOLDS,
+      hangTimeoutMs: undefined,
     },
   });
 });

@@ -1,6 +1,7 @@
 import type { LogFormat } from "../base/log-writer.ts";
 import type { ConditionRules } from "../store/condition-rules.ts";
 import { parseTcpAddress, type TcpAddress } from "./config-address.ts";
+import { createNvmlConfig, type NvmlConfig } from "./config-nvml.ts";
 import {
   type HostFacts,
   parseGroup,
@@ -48,14 +49,7 @@ export interface Config {
   readonly simulatedGpus: number;
   readonly shutdown: { readonly delayMs: number; readonly timeoutMs: number };
   readonly log: { readonly format: LogFormat; readonly verbosity: number };
-  readonly nvml: {
-    readonly enabled: boolean;
-    /** Between two readings of all GPUs. */
-    readonly periodMs: number;
-    readonly driverRoot: string;
-    readonly healthCheck: boolean;
-    readonly ignoredXids: ReadonlySet<number>;
-  };
+  readonly nvml: NvmlConfig;
 }
 
 /** Checks what the flags say one by one and together. Throws UsageError naming the flag. */
@@ -92,13 +86,7 @@ export function createConfig(flags: ServeFlags, host: HostFacts, version: string
     simulatedGpus: flags.simulate,
     shutdown: Object.freeze({ delayMs: flags["shutdown-delay"], timeoutMs: flags["shutdown-timeout"] }),
     log: Object.freeze({ format: flags["log-format"], verbosity: flags.v }),
-    nvml: Object.freeze({
-      enabled: flags["enable-nvml-provider"],
-      periodMs: flags["nvml-period"],
-      driverRoot: flags["nvml-driver-root"],
-      healthCheck: flags["nvml-health-check"],
-      ignoredXids: parseIds(flags["nvml-ignored-xids"], "--nvml-ignored-xids", "an Xid"),
-    }),
+    nvml: createNvmlConfig(flags),
   });
 }
 

@@ -1,3 +1,4 @@
+import { DEFAULT_THRESHOLDS, type Thresholds } from "../provider/nvml/thresholds.ts";
 import { SIMULATED_GPUS_MAX } from "../provider/simulated/simulated-provider.ts";
 import { DEFAULT_RULES } from "../store/condition-rules.ts";
 import type {
@@ -30,9 +31,9 @@ function inGroup(group: string) {
       return { kind: "int", default: value, min: range[0], max: range[1], help, group, ...extra };
     },
     port: (value: number, help: string): PortFlag => ({ kind: "port", default: value, help, group }),
-    duration: (seconds: number, range: readonly [number, number], help: string): DurationFlag => {
+    duration: (seconds: number, range: readonly [number, number], help: string, extra: Extra = {}): DurationFlag => {
       const [min, max] = range;
-      return { kind: "duration", default: seconds * 1_000, min: min * 1_000, max: max * 1_000, help, group };
+      return { kind: "duration", default: seconds * 1_000, min: min * 1_000, max: max * 1_000, help, group, ...extra };
     },
     oneOf: <const V extends string>(value: V, values: readonly V[], help: string, extra: Extra = {}): EnumFlag<V> => {
       return { kind: "enum", default: value, values, help, group, ...extra };
@@ -62,15 +63,24 @@ const HOUR_S = 3_600;
 const DAY_S = 24 * HOUR_S;
 
 /**
- * Every flag of `serve`. Names, variables and defaults of the existing ones are fixed: manifests are written against
- * them. --help, the parser and the typed configuration are made from this table.
- */
-/**
  * A fault that has to be read is to reach consumers within a second (p99): half of that is the period, and the rest for
  * the reading itself, the pipe and a busy machine.
  */
 const NVML_PERIOD_S = 0.5;
+/** More than a GPU can retire would never be reached. */
+const RETIRED_PAGES_ALL = 64;
+/** Between the thresholds for slowdown and an idle GPU there are some 60 degrees. */
+const MARGIN_MAX_C = 50;
+const ROUNDS_MAX = 1_000;
+const LINK_ERRORS_MAX = 1_000_000_000;
 
+const inSeconds = (threshold: Extract<keyof Thresholds, `${string}Ms`>): number =>
+  DEFAULT_THRESHOLDS[threshold] / 1_000;
+
+/**
+ * Every flag of `serve`. Names, variables and defaults of the existing ones are fixed: manifests are written against
+ * them. --help, the parser and the typed configuration are made from this table.
+ */
 export const SERVE_FLAGS = {
   "grpc-address": listeners.string("127.0.0.1:50051", 'TCP address for gRPC; "" for none', {
     placeholder: "HOST:PORT",
@@ -145,8 +155,56 @@ export const SERVE_FLAGS = {
     placeholder: "XID,...",
     shownDefault: "none",
   }),
-
+  "nvml-mig": nvml.bool(false, "report each MIG instance as a GPU of its own beside the whole one"),
   "nvml-period": nvml.duration(NVML_PERIOD_S, [0.1, 60], "time between two readings of all GPUs"),
+  "nvml-hang-timeout": nvml.duration(0, [1, HOUR_S], "length of a driver call after which its process is killed", {
+    shownDefault: "3 periods, at least 5s",
+  }),
+  "nvml-unread-rounds": nvml.int(
+    DEFAULT_THRESHOLDS.unreadRoundsMax,
+    [1, ROUNDS_MAX],
+    "failed readings in a row that make a condition Unknown",
+  ),
+  "nvml-gone-after": nvml.duration(inSeconds("goneMs"), [1, DAY_S], "a GPU that is away for so long was taken out"),
+  "nvml-thermal-margin": nvml.int(
+    DEFAULT_THRESHOLDS.thermalMarginC,
+    [0, MARGIN_MAX_C],
+    "degrees below the slowdown threshold that are cool again",
+    { placeholder: "DEGREES" },
+  ),
+  "nvml-thermal-quiet": nvml.duration(inSeconds("thermalQuietMs"), [0, DAY_S], "cool for so long ends a thermal fault"),
+  "nvml-power-quiet": nvml.duration(
+    inSeconds("powerQuietMs"),
+    [0, DAY_S],
+    "no slowdown for so long ends a power fault",
+  ),
+  "nvml-link-quiet": nvml.duration(inSeconds("linkQuietMs"), [0, DAY_S], "up for so long ends the fault of a link"),
+  "nvml-link-errors": nvml.int(
+    DEFAULT_THRESHOLDS.linkErrorsMax,
+    [1, LINK_ERRORS_MAX],
+    "errors of one NVLink within the window that are a fault",
+  ),
+  "nvml-link-error-window": nvml.duration(
+    inSeconds("linkErrorWindowMs"),
+    [1, HOUR_S],
+    "time over which the errors of a link are counted",
+  ),
+  "nvml-link-error-quiet": nvml.duration(
+    inSeconds("linkErrorQuietMs"),
+    [1, DAY_S],
+    "a tenth of the errors for so long ends the fault",
+  ),
+  "nvml-fabric-quiet": nvml.duration(inSeconds("fabricQuietMs"), [0, DAY_S], "good for so long ends a fabric fault"),
+  "nvml-unattributed-quiet": nvml.duration(
+    inSeconds("unattributedQuietMs"),
+    [1, DAY_S],
+    "verdict NONE for so long ends a fault that named no GPU",
+  ),
+  "nvml-retired-pages": nvml.int(
+    DEFAULT_THRESHOLDS.retiredPagesMax,
+    [1, RETIRED_PAGES_ALL],
+    "retired pages of memory that are a fault",
+  ),
 
   help: other.bool(false, "show this help", { variable: "", short: "h" }),
   version: other.bool(false, "show the version", { variable: "" }),

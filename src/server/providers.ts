@@ -1,8 +1,8 @@
-import { nvmlShim, readCallsPage } from "../native/nvml.ts";
+import { readCallsPage } from "../native/calls-page.ts";
+import { nvmlShim } from "../native/nvml.ts";
 import { createFrameDecoder } from "../provider/nvml/frames.ts";
 import { NvmlProvider } from "../provider/nvml/nvml-provider.ts";
 import { CALLS_FD, createProcessLauncher } from "../provider/nvml/process-launcher.ts";
-import { DEFAULT_THRESHOLDS } from "../provider/nvml/thresholds.ts";
 import { SimulatedProvider } from "../provider/simulated/simulated-provider.ts";
 import type { ServerIo } from "./app.ts";
 import type { Config } from "./config.ts";
@@ -21,11 +21,12 @@ export function createProviders(config: Config, io: ServerIo): BuiltinProviders 
 }
 
 function createNvmlProvider(config: Config["nvml"], { log, clock, scheduler, random, self }: ServerIo): NvmlProvider {
-  const { driverRoot, periodMs, healthCheck, ignoredXids } = config;
+  const { driverRoot, periodMs, hangTimeoutMs, healthCheck, ignoredXids, mig, thresholds } = config;
   const args = [
     `--driver-root=${driverRoot}`,
     `--period-ms=${periodMs}`,
     `--events=${healthCheck}`,
+    `--mig=${mig}`,
     `--calls-fd=${CALLS_FD}`,
   ];
   const launcher = createProcessLauncher({
@@ -36,7 +37,6 @@ function createNvmlProvider(config: Config["nvml"], { log, clock, scheduler, ran
     scheduler,
     log,
   });
-  const thresholds = DEFAULT_THRESHOLDS;
   return new NvmlProvider({
     launcher,
     clock,
@@ -44,6 +44,7 @@ function createNvmlProvider(config: Config["nvml"], { log, clock, scheduler, ran
     random,
     log,
     periodMs,
+    hangTimeoutMs,
     thresholds,
     ignoredXids,
     healthCheck,

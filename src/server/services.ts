@@ -1,8 +1,10 @@
+import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { file_device_v1alpha1_gpu, GpuService } from "../gen/device/v1alpha1/gpu_pb.ts";
 import { file_device_v1alpha1_provider, ProviderService } from "../gen/device/v1alpha1/provider_pb.ts";
 import { AdminService, file_deviceapi_admin_v1alpha1_admin } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { file_grpc_health_v1_health } from "../gen/grpc/health/v1/health_pb.ts";
+import type { Provider } from "../provider/provider.ts";
 import { createAdminService, type Simulation } from "../service/admin-service.ts";
 import type { Method } from "../service/call.ts";
 import { createGpuService } from "../service/gpu-service.ts";
@@ -24,7 +26,10 @@ const SERVED_FILES = [
 
 export interface ServicesOptions {
   readonly store: Store;
+  readonly clock: Clock;
   readonly log: Logger;
+  /** The built-in ones that run. */
+  readonly providers: readonly Provider[];
   readonly simulation: Simulation | undefined;
   onUpdate(operation: UpdateOperation): void;
 }
@@ -36,12 +41,13 @@ export interface Services {
 }
 
 /** Every service that the server answers for. */
-export function createServices({ store, log, simulation, onUpdate }: ServicesOptions): Services {
+export function createServices(options: ServicesOptions): Services {
+  const { store, log, onUpdate } = options;
   const health = createHealthService([GpuService.typeName, ProviderService.typeName, AdminService.typeName]);
   const methods = [
     ...createGpuService(store),
     ...createProviderService({ store, log, onUpdate }),
-    ...createAdminService(simulation),
+    ...createAdminService(options),
     ...health.methods,
     ...createReflectionService(SERVED_FILES).methods,
   ];

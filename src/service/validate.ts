@@ -94,7 +94,7 @@ function isConditionStatus(text: string): text is ConditionStatus {
 }
 
 /** Counts code points, but only where the UTF-16 length leaves it open. */
-function checkLength(text: string, max: number, field: string): void {
+export function checkLength(text: string, max: number, field: string): void {
   if (text.length <= max) return;
   let length = 0;
   for (const _ of text) length++;

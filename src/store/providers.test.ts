@@ -5,7 +5,9 @@ import {
   type ClaimContext,
   isOverdue,
   judgeClaim,
+  judgeForgetting,
   type Lease,
+  leaseRemainingMs,
   type Provider,
   renewedByHeartbeat,
   renewedByWrite,
@@ -133,9 +135,9 @@ describe("a lease", () => {
   const at = (lease: Lease) => provider("x", "uid:1", lease);
 
   test("begins with a heartbeat, and not with a write", () => {
-    expect(renewedByWrite(at(NONE), 5).lease).toEqual(NONE);
+    expect(renewedByWrite(at(NONE), 5)).toEqual({ ...at(NONE), lastWriteMs: 5 });
     expect(renewedByHeartbeat(at(NONE), 5)).toEqual({
-      provider: at({ kind: "held", renewedAtMs: 5, lapsed: false }),
+      provider: { ...at({ kind: "held", renewedAtMs: 5, lapsed: false }), lastHeartbeatMs: 5 },
       acknowledged: true,
     });
   });
@@ -143,6 +145,13 @@ describe("a lease", () => {
   test("is renewed by heartbeats and writes", () => {
     expect(renewedByHeartbeat(at(HELD), 9).acknowledged).toBe(true);
     expect(renewedByWrite(at(HELD), 9).lease).toEqual({ kind: "held", renewedAtMs: 9, lapsed: false });
+  });
+
+  test("has so much time left, and none after it ran out or without one", () => {
+    expect([0, 29_999, 30_000, 40_000].map((nowMs) => leaseRemainingMs(at(HELD), LEASE_MS, nowMs))).toEqual([
+      30_000, 1, 0, 0,
+    ]);
+    expect([NONE, LOST].map((lease) => leaseRemainingMs(at(lease), LEASE_MS, 0))).toEqual([undefined, undefined]);
   });
 
   test("runs out after its length, to the millisecond, and only while it is held", () => {
@@ -158,6 +167,29 @@ describe("a lease", () => {
     expect(told.acknowledged).toBe(false);
     expect(renewedByHeartbeat(told.provider, 4).acknowledged).toBe(true);
     expect(renewedByHeartbeat(at(LOST), 4).acknowledged).toBe(false);
+  });
+});
+
+describe("an operator", () => {
+  const judge = (id: string, known: Provider | undefined, force = false) =>
+    judgeForgetting(id, known, { force, remainingMs: known && leaseRemainingMs(known, LEASE_MS, 500) });
+
+  test("may have a provider forgotten that sends no heartbeats or whose lease ran out", () => {
+    for (const lease of [NONE, LOST]) judge("x", provider("x", "uid:1", lease));
+  });
+
+  test("has to force it while the lease is in force, and is told for how long", () => {
+    const alive = provider("x", "uid:1", HELD);
+    expect(codeOf(() => judge("x", alive))).toBe("FAILED_PRECONDITION");
+    expect(() => judge("x", alive)).toThrow('provider "x" is alive: its lease is in force for another 30 s');
+    judge("x", alive, true);
+  });
+
+  test("is refused for an unknown id, and for a built-in one whatever is said", () => {
+    expect(codeOf(() => judge("x", undefined, true))).toBe("NOT_FOUND");
+    for (const known of [undefined, provider("nvml-provider", undefined)]) {
+      expect(codeOf(() => judge("nvml-provider", known, true))).toBe("FAILED_PRECONDITION");
+    }
   });
 });
 

@@ -22,6 +22,9 @@ export interface Provider {
   /** Who owns the id, as identityOf() names it; undefined for the server's own. */
   readonly identity: string | undefined;
   readonly lease: Lease;
+  /** On the monotonic clock; not set where it never did. */
+  readonly lastWriteMs?: number;
+  readonly lastHeartbeatMs?: number;
 }
 
 /** A peer that asks to write under an id. */
@@ -82,20 +85,43 @@ function isOwned(provider: Provider, inUse: () => boolean): boolean {
 /** A write renews the lease of a provider that sends heartbeats, but takes no answer away from its next heartbeat. */
 export function renewedByWrite(provider: Provider, nowMs: number): Provider {
   const { lease } = provider;
-  if (lease.kind === "none") return provider;
+  if (lease.kind === "none") return { ...provider, lastWriteMs: nowMs };
   const lapsed = lease.kind === "lost" || lease.lapsed;
-  return { ...provider, lease: { kind: "held", renewedAtMs: nowMs, lapsed } };
+  return { ...provider, lease: { kind: "held", renewedAtMs: nowMs, lapsed }, lastWriteMs: nowMs };
 }
 
 /** A heartbeat takes a lease or renews it; it is acknowledged unless the lease had run out since the last one. */
 export function renewedByHeartbeat(provider: Provider, nowMs: number): { provider: Provider; acknowledged: boolean } {
   const { lease } = provider;
   const acknowledged = lease.kind === "none" || (lease.kind === "held" && !lease.lapsed);
-  return { provider: { ...provider, lease: { kind: "held", renewedAtMs: nowMs, lapsed: false } }, acknowledged };
+  const held = { kind: "held", renewedAtMs: nowMs, lapsed: false } as const;
+  return { provider: { ...provider, lease: held, lastHeartbeatMs: nowMs }, acknowledged };
 }
 
 export function isOverdue(provider: Provider, leaseMs: number, nowMs: number): boolean {
   return provider.lease.kind === "held" && nowMs - provider.lease.renewedAtMs >= leaseMs;
+}
+
+/** Undefined where no lease is in force. */
+export function leaseRemainingMs({ lease }: Provider, leaseMs: number, nowMs: number): number | undefined {
+  return lease.kind === "held" ? Math.max(0, lease.renewedAtMs + leaseMs - nowMs) : undefined;
+}
+
+/**
+ * Whether an operator may forget the provider; throws NOT_FOUND or FAILED_PRECONDITION. A provider whose lease is in
+ * force lives, and would not learn that it has to write its state again: that takes `force`.
+ */
+export function judgeForgetting(
+  id: string,
+  known: Provider | undefined,
+  { force, remainingMs }: { readonly force: boolean; readonly remainingMs: number | undefined },
+): void {
+  const refused = (why: string) => new StatusError("FAILED_PRECONDITION", `provider ${JSON.stringify(id)} ${why}`);
+  if (RESERVED_IDS.has(id)) throw refused("is built in and cannot be forgotten");
+  if (known === undefined) throw new StatusError("NOT_FOUND", `there is no provider ${JSON.stringify(id)}`);
+  if (remainingMs === undefined || force) return;
+  const left = `its lease is in force for another ${Math.ceil(remainingMs / 1_000)} s`;
+  throw refused(`is alive: ${left}. Stop it and wait for so long, or force it`);
 }
 
 /**

@@ -8,6 +8,7 @@ import { type CommitPlan, type ListSize, planCommit } from "./commit.ts";
 import { ConditionReader, type ConditionRules } from "./condition-rules.ts";
 import { type GpuObject, Snapshot } from "./gpu-object.ts";
 import { History, type HistoryLimits } from "./history.ts";
+import { faultsOf, type ProviderSummary, type ReportedFault, summarize } from "./inspect.ts";
 import { instantNow } from "./instants.ts";
 import { TRANSACTION_MAX_MS } from "./limits.ts";
 import type { Provider } from "./providers.ts";
@@ -35,6 +36,10 @@ export interface StoreView {
   readonly version: number;
   get(name: string): GpuObject | undefined;
   snapshot(): Snapshot;
+  /** What is bad on the GPU, by provider; undefined for an unknown name. */
+  faults(name: string): readonly ReportedFault[] | undefined;
+  /** Everybody who has written, the server's own first. */
+  providers(): readonly ProviderSummary[];
 }
 
 export interface StoreStats {
@@ -85,6 +90,14 @@ export class Store implements Disposable {
       },
       get: (name: string) => this.#gpus.get(keyOf(name))?.object,
       snapshot: () => this.#takeSnapshot(),
+      faults: (name: string) => {
+        const entry = this.#gpus.get(keyOf(name));
+        return entry && faultsOf(entry.facts, this.#inspection());
+      },
+      providers: () => {
+        const facts = [...this.#gpus.values()].map((entry) => entry.facts);
+        return summarize(facts, this.#inspection());
+      },
     });
   }
 
@@ -124,6 +137,11 @@ export class Store implements Disposable {
     for (const { lease } of this.#providers.values()) if (lease.kind === "lost") lost++;
     const providers = { active: this.#providers.size - lost, lost };
     return { version: this.#history.last, gpus, watchers: this.#hub.size, providers };
+  }
+
+  #inspection() {
+    const { clock, leaseMs } = this.#options;
+    return { reader: this.#reader, providers: this.#providers, leaseMs, nowMs: clock.monotonicMs() };
   }
 
   #takeSnapshot(): Snapshot {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { UNBOUNDED } from "../base/cancel-scope.ts";
-import { codeOf, condition, peer, RecordingSink, TestStore } from "../testing/test-store.ts";
+import { codeOf, condition, LEASE_MS, peer, RecordingSink, TestStore } from "../testing/test-store.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Writer } from "./types.ts";
 
@@ -107,6 +107,63 @@ describe("unregistering", () => {
     expect(store.version).toBe(version);
     expect(store.write((transaction) => transaction.unregister(peer(0), "gpu-0"))).toEqual({ deleted: false });
     expect(store.names()).toEqual(["gpu-0"]);
+  });
+});
+
+describe("forgetting a provider", () => {
+  const forget = (store: TestStore, id: string, force = false) =>
+    store.write((transaction) => transaction.forgetProvider(id, force));
+
+  test("takes its registrations, conditions, lease and id in one transaction, which consumers see as one", () => {
+    const { store, seen, sink } = watched();
+    const bad = condition("Memory", "False", { reason: "Dbe" });
+    for (const name of ["gpu-0", "gpu-1", "gpu-2"]) store.register(A, name, `GPU-${name}`);
+    store.register(B, "gpu-1");
+    store.report(A, "gpu-1", bad);
+    store.report(B, "gpu-1", condition("Memory", "True"));
+    store.report(B, "gpu-2", condition("Memory", "True"));
+    store.heartbeat(A);
+    store.pass(LEASE_MS);
+    const { version } = store;
+    seen();
+    const before = sink.lines.length;
+    expect(forget(store, "a")).toEqual({ gpus: 3, conditions: 1, deleted: ["gpu-0", "gpu-2"] });
+    // gpu-2 goes with what B said of it, as with UnregisterGpu: B never registered it.
+    expect(seen().slice(before)).toEqual(["DELETED gpu-0", "MODIFIED gpu-1", "DELETED gpu-2"]);
+    expect(sink.versions.slice(before)).toEqual([version + 1, version + 2, version + 3]);
+    expect(store.conditions("gpu-1")).toEqual(["Ready=True", "Memory=True"]);
+    expect(store.store.stats().providers).toEqual({ active: 1, lost: 0 });
+    expect(store.rolledBack).toEqual([]);
+    // Name and UUID are free, and the id is anybody's.
+    expect(store.register(peer(3, "a"), "gpu-9", "GPU-gpu-0").created).toBe(true);
+  });
+
+  test("of a lease in force is for the forced, and its timer finds nothing", () => {
+    using store = new TestStore();
+    store.register(A, "gpu-0");
+    store.heartbeat(A);
+    store.heartbeat(B);
+    expect(codeOf(() => forget(store, "a"))).toBe("FAILED_PRECONDITION");
+    expect(store.names()).toEqual(["gpu-0"]);
+    expect(forget(store, "a", true)).toEqual({ gpus: 1, conditions: 0, deleted: ["gpu-0"] });
+    store.pass(LEASE_MS);
+    expect(store.lost).toEqual([{ id: "b", gpus: 0 }]);
+    expect(store.heartbeat(A)).toBe(true);
+  });
+
+  test("is taken back as a whole with its transaction, and refused for one that is unknown or built in", () => {
+    using store = new TestStore();
+    store.register(A, "gpu-0");
+    store.register(NVML, "gpu-0");
+    const { version } = store;
+    for (const id of ["nobody", "nvml-provider"]) {
+      const both = () =>
+        store.write((transaction) => [transaction.forgetProvider("a", false), transaction.forgetProvider(id, true)]);
+      expect(codeOf(both)).toBe(id === "nobody" ? "NOT_FOUND" : "FAILED_PRECONDITION");
+    }
+    expect([store.version, store.store.stats().providers.active]).toEqual([version, 2]);
+    expect(forget(store, "a")).toEqual({ gpus: 1, conditions: 0, deleted: [] });
+    expect([store.version, store.names()]).toEqual([version, ["gpu-0"]]);
   });
 });
 

@@ -4,7 +4,16 @@ import type { ConditionReader } from "./condition-rules.ts";
 import { withCondition, withLostProvider, withoutProviders, withRegistration, withStatus, withUuid } from "./facts.ts";
 import type { GpuObject } from "./gpu-object.ts";
 import { GPUS_MAX } from "./limits.ts";
-import { isOverdue, judgeClaim, type Provider, renewedByHeartbeat, renewedByWrite, toForget } from "./providers.ts";
+import {
+  isOverdue,
+  judgeClaim,
+  judgeForgetting,
+  leaseRemainingMs,
+  type Provider,
+  renewedByHeartbeat,
+  renewedByWrite,
+  toForget,
+} from "./providers.ts";
 import type { ConditionInput, GpuFacts, StatusInput, Writer } from "./types.ts";
 
 /** A GPU as committed. */
@@ -39,6 +48,15 @@ export interface RegisterInput {
   readonly name: string;
   readonly uuid: string;
   readonly status: StatusInput | undefined;
+}
+
+/** What went with a provider. */
+export interface ForgetOutcome {
+  /** GPUs that it had registered or reported on. */
+  readonly gpus: number;
+  readonly conditions: number;
+  /** Names of GPUs that nobody else has registered. */
+  readonly deleted: readonly string[];
 }
 
 export const keyOf = (name: string): string => name.toLowerCase();
@@ -128,6 +146,32 @@ export class Transaction {
     return { acknowledged: renewal.acknowledged };
   }
 
+  /**
+   * Takes away everything under the id of a provider that is gone, and the id with its lease. Throws NOT_FOUND, or
+   * FAILED_PRECONDITION for a built-in one and, without `force`, for one whose lease is in force.
+   */
+  forgetProvider(id: string, force: boolean): ForgetOutcome {
+    this.#assertOpen();
+    const { leaseMs, nowMs } = this.#context;
+    const known = this.#known(id);
+    judgeForgetting(id, known, { force, remainingMs: known && leaseRemainingMs(known, leaseMs, nowMs) });
+    const deleted: string[] = [];
+    let gpus = 0;
+    let conditions = 0;
+    for (const before of [...this.#everyGpu()]) {
+      const next = withoutProviders(before, new Set([id]));
+      if (next === before) continue;
+      gpus++;
+      conditions += before.reports.get(id)?.conditions.size ?? 0;
+      const isLast = next.registrations.length === 0;
+      if (isLast) deleted.push(before.name);
+      this.#draft(keyOf(before.name), isLast ? undefined : next);
+    }
+    this.providers.delete(id);
+    this.forgotten.add(id);
+    return { gpus, conditions, deleted };
+  }
+
   /** Whether this GPU is known, drafts included. */
   has(name: string): boolean {
     return this.#find(keyOf(name)) !== undefined;
@@ -189,10 +233,10 @@ export class Transaction {
   #resolve(writer: Writer, facts: GpuFacts | undefined): string {
     if (writer.kind === "builtin") {
       // Without a look at the limit, for peers must not be able to keep the server's own providers out.
-      if (!this.#known(writer.id)) {
-        this.providers.set(writer.id, { id: writer.id, identity: undefined, lease: { kind: "none" } });
-      }
-      return writer.id;
+      const { id } = writer;
+      const known = this.#known(id) ?? { id, identity: undefined, lease: { kind: "none" } };
+      this.providers.set(id, renewedByWrite(known, this.#context.nowMs));
+      return id;
     }
     const ofCaller = (id: string) => this.#known(id)?.identity === writer.identity;
     const id = this.#claim(writer, writer.claimedId || (facts?.registrations.find(ofCaller) ?? writer.identity));

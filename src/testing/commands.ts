@@ -35,7 +35,9 @@ export type Step =
   | { readonly do: "unregister"; readonly as: PlainWriter; readonly name: string }
   | { readonly do: "status"; readonly as: PlainWriter; readonly name: string; readonly status: PlainStatus }
   | { readonly do: "condition"; readonly as: PlainWriter; readonly name: string; readonly condition: PlainCondition }
-  | { readonly do: "heartbeat"; readonly as: PlainWriter };
+  | { readonly do: "heartbeat"; readonly as: PlainWriter }
+  /** An operator's. */
+  | { readonly do: "forget"; readonly id: string; readonly force: boolean };
 
 export type Command =
   /** One transaction. `throws`: its last step fails for a reason of its own. `heldMs`: it stays open for so long. */
@@ -49,6 +51,7 @@ export interface StepAnswer {
   readonly version?: number;
   readonly deleted?: boolean;
   readonly acknowledged?: boolean;
+  readonly forgotten?: { readonly gpus: number; readonly conditions: number; readonly deleted: readonly string[] };
 }
 
 /** What a transaction comes to: an answer for each step, or the code of the error. */

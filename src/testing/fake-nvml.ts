@@ -40,6 +40,8 @@ export interface FakeNvmlOptions {
   readonly gpus?: number;
   readonly profile?: GpuProfile;
   readonly library?: LibraryKind;
+  /** A file that is not there yet; undefined for one in the root. */
+  readonly controlPath?: string;
 }
 
 /** `calls` without a name answers with all of them: some 40 lines of at most 60 characters. */
@@ -49,7 +51,7 @@ const RISC_V = 0xf3;
 
 export function createFakeNvml(options: FakeNvmlOptions = {}): FakeNvml {
   const root = mkdtempSync(join(tmpdir(), "fake-nvml-"));
-  const controlPath = join(root, "control");
+  const controlPath = options.controlPath ?? join(root, "control");
   const command = commander(controlPath);
   command(`gpus ${options.gpus ?? 8} ${options.profile ?? "h100"}`);
   installLibrary(root, options.library ?? { kind: "whole" });

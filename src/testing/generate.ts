@@ -72,7 +72,7 @@ const MANY_PROVIDERS: Vocabulary = {
 };
 
 const COMMANDS = { one: 58, several: 18, throwing: 4, held: 3, pass: 12, leap: 5 };
-const STEPS = { register: 26, unregister: 4, status: 24, condition: 32, heartbeat: 14 };
+const STEPS = { register: 26, unregister: 4, status: 24, condition: 32, heartbeat: 14, forget: 3 };
 const PASS_MS = [1, 10, 500, 9_000, 9_999, 10_000, 10_001, 25_000];
 const HELD_MS = [1, 40, 4_999, 5_001, 12_000];
 const LEAP_SECONDS = [-3_600, -60, -1, 1, 60, 3_600];
@@ -158,6 +158,8 @@ function generateStep(prng: Prng, words: Vocabulary): Step {
       const sender = as.identity === "" || as.id === "" ? peer(1000, "dcgm") : as;
       return { do: "heartbeat", as: sender };
     }
+    case "forget":
+      return { do: "forget", id: as.id || as.identity, force: prng.chance(50) };
   }
 }
 

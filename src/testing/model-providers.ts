@@ -49,6 +49,17 @@ export function claim(
   return known;
 }
 
+/** Whom an operator wants to be rid of; it is no longer there afterwards. */
+export function dismiss(providers: ModelProvider[], id: string, force: boolean): void {
+  if (SERVERS_OWN.includes(id)) throw new Refusal("FAILED_PRECONDITION");
+  const place = providers.findIndex((provider) => provider.id === id);
+  const provider = providers[place];
+  if (provider === undefined) throw new Refusal("NOT_FOUND");
+  const lives = provider.leaseEndMs !== undefined && !provider.lost;
+  if (lives && !force) throw new Refusal("FAILED_PRECONDITION");
+  providers.splice(place, 1);
+}
+
 /** Until the lease is gone or, for one without a lease, until nothing stands under the id. */
 function isOwned(provider: ModelProvider, isInUse: (id: string) => boolean): boolean {
   return provider.leaseEndMs === undefined ? isInUse(provider.id) : !provider.lost;

@@ -8,7 +8,15 @@ import type {
   VisibleEvent,
   VisibleGpu,
 } from "./commands.ts";
-import { claim, type ModelProvider, newProvider, Refusal, renewByHeartbeat, renewByWrite } from "./model-providers.ts";
+import {
+  claim,
+  dismiss,
+  type ModelProvider,
+  newProvider,
+  Refusal,
+  renewByHeartbeat,
+  renewByWrite,
+} from "./model-providers.ts";
 import {
   hasCountingFault,
   type Instant,
@@ -20,6 +28,7 @@ import {
   type Statement,
   shownOf,
 } from "./model-status.ts";
+import { naturally } from "./natural-names.ts";
 
 export interface ModelOptions {
   readonly startVersion: number;
@@ -208,6 +217,8 @@ export class Model {
         const acknowledged = renewByHeartbeat(provider, nowMs, this.#options.leaseMs);
         return () => ({ acknowledged });
       }
+      case "forget":
+        return this.#forget(step);
     }
   }
 
@@ -240,13 +251,26 @@ export class Model {
         gpu.registrations.includes(provider.id) || gpu.statements.some((said) => said.provider === provider.id);
       if (standsHere && callers.includes(provider.id)) renewByWrite(provider, nowMs, this.#options.leaseMs);
     }
-    this.#changing(gpu, () => {
-      gpu.registrations = gpu.registrations.filter((id) => !callers.includes(id));
-      gpu.statements = gpu.statements.filter(({ provider }) => !callers.includes(provider));
-      gpu.gone = gpu.registrations.length === 0;
-    });
+    this.#changing(gpu, () => this.#takeAway(gpu, callers));
     const deleted = gpu.gone;
     return () => ({ deleted });
+  }
+
+  #forget({ id, force }: Extract<Step, { do: "forget" }>): () => StepAnswer {
+    dismiss(this.#state.providers, id, force);
+    const touched = this.#present().filter(
+      ({ registrations, statements }) => registrations.includes(id) || statements.some((said) => said.provider === id),
+    );
+    const conditions = touched.reduce((sum, gpu) => sum + statementOf(gpu, id).reports.length, 0);
+    for (const gpu of touched) this.#changing(gpu, () => this.#takeAway(gpu, [id]));
+    const deleted = touched.flatMap(({ gone, name }) => (gone ? [name] : [])).sort();
+    return () => ({ forgotten: { gpus: touched.length, conditions, deleted } });
+  }
+
+  #takeAway(gpu: ModelGpu, providers: readonly string[]): void {
+    gpu.registrations = gpu.registrations.filter((id) => !providers.includes(id));
+    gpu.statements = gpu.statements.filter(({ provider }) => !providers.includes(provider));
+    gpu.gone = gpu.registrations.length === 0;
   }
 
   /**
@@ -362,21 +386,4 @@ function copy({ version, gpus, providers }: State): State {
 
 function same(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
-}
-
-/** gpu-2 before gpu-10; where only leading zeros differ, as the text says. */
-function naturally(a: string, b: string): number {
-  const left = parts(a);
-  const right = parts(b);
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [x = "", y = ""] = [left[i], right[i]];
-    if (/^\d/.test(x) && /^\d/.test(y)) {
-      if (BigInt(x) !== BigInt(y)) return BigInt(x) < BigInt(y) ? -1 : 1;
-    } else if (x !== y) return x < y ? -1 : 1;
-  }
-  return left.length - right.length || (a.toLowerCase() < b.toLowerCase() ? -1 : 1);
-}
-
-function parts(name: string): readonly string[] {
-  return name.toLowerCase().match(/\d+|\D+/g) ?? [];
 }

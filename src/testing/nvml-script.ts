@@ -1,3 +1,4 @@
+import type { CallTimes } from "../native/calls-page.ts";
 import type { HostExit, HostLauncher, HostListener, HostProcess } from "../provider/nvml/host-launcher.ts";
 import type { GpuSample, HostMessage, NvmlEvent, NvmlRound, RunningCall } from "../provider/nvml/sample.ts";
 
@@ -26,6 +27,7 @@ export function wellSample(uuid: string, monoMs: number, changes: Partial<GpuSam
     nvLinks: Array.from({ length: 18 }, (_, link) => ({ link, active: true, errors: 0n })),
     fabric: { state: 3, status: 0, healthMask: 0 },
     mig: { current: 0, pending: 0 },
+    instances: undefined,
     recoveryAction: 0,
     ...changes,
   };
@@ -44,6 +46,7 @@ export const T4_LACKS: Partial<GpuSample> = {
   nvLinks: [],
   fabric: undefined,
   mig: undefined,
+  instances: undefined,
   recoveryAction: undefined,
 };
 
@@ -78,12 +81,18 @@ export class ScriptedLauncher implements HostLauncher {
   failure: Error | undefined;
   /** A process in uninterruptible sleep. */
   unkillable = false;
+  /** What the processes' pages say. */
+  readonly times = new Map<string, CallTimes>();
 
   launch(listener: HostListener): HostProcess {
     if (this.failure !== undefined) throw this.failure;
     const host = new ScriptedHost(this.hosts.length + 100, listener, !this.unkillable);
     this.hosts.push(host);
     return host;
+  }
+
+  callTimes(): ReadonlyMap<string, CallTimes> {
+    return this.times;
   }
 
   get last(): ScriptedHost {
@@ -103,6 +112,8 @@ export class ScriptedHost implements HostProcess {
   readonly signals: string[] = [];
   ended = false;
   abandoned = false;
+  /** What its page says while it is silent. */
+  runsIn: string | undefined;
   readonly #listener: HostListener;
   readonly #dies: boolean;
 
@@ -110,6 +121,10 @@ export class ScriptedHost implements HostProcess {
     this.pid = pid;
     this.#listener = listener;
     this.#dies = dies;
+  }
+
+  runningCall(): string | undefined {
+    return this.runsIn;
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {

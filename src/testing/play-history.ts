@@ -63,6 +63,7 @@ export class Duel implements Disposable {
     const at = this.#at(0);
     const answer = this.harness.write(command);
     this.#count("code" in answer ? answer.code : "OK");
+    if (!("code" in answer) && answer.some(({ forgotten }) => (forgotten?.gpus ?? 0) > 0)) this.#count("forgotten");
     this.#same(answer, this.model.write(command, at).answer, "answer");
   }
 

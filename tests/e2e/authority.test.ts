@@ -62,6 +62,11 @@ const WRITES: readonly Step[] = [
 const ADMIN: readonly Step[] = [
   ["simulateBreak", { name: "gpu-1", xid: 79 }],
   ["simulateHeal", { name: "gpu-1" }],
+  ["clearFaults", { name: "gpu-1", reason: "test" }],
+  ["listProviders", {}],
+  // The caller's own, which has written before.
+  ["forgetProvider", { id: "uid:0" }],
+  ["listOperatorActions", {}],
 ];
 const all = (steps: readonly Step[], code: string) => steps.map(() => code);
 /** The heartbeat of the table names no provider, so that a permitted one is told so. */

@@ -19,7 +19,7 @@ test(
     const seconds = ((performance.now() - started) / 1_000).toFixed(1);
     console.log(`T-MOD-1: seed ${settings.seed}, ${seconds} s: ${describeCounts(counts)}`);
     if (failures.length > 0) throw new Error(failures.join("\n"));
-    const reached = ["OK", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "FAILED_PRECONDITION"];
+    const reached = ["OK", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "FAILED_PRECONDITION", "forgotten"];
     const atFullScale = ["RESOURCE_EXHAUSTED", "expiries", "held OK", "held ABORTED"];
     for (const what of settings.scale < 1 ? reached : [...reached, ...atFullScale]) {
       expect(`${what} ${counts[what] ?? 0}`).not.toBe(`${what} 0`);

@@ -15,8 +15,7 @@ const [target = "", uid = "", gid = "", groups = "", steps = "[]"] = process.arg
 const METHODS = {
   ...GpuService.method,
   ...ProviderService.method,
-  simulateBreak: AdminService.method.simulateBreak,
-  simulateHeal: AdminService.method.simulateHeal,
+  ...AdminService.method,
   check: Health.method.check,
 };
 

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { resolve } from "node:path";
-import { type NvmlCalls, nvmlShim, readCallsPage } from "../../src/native/nvml.ts";
+import { type NvmlCalls, readCallsPage } from "../../src/native/calls-page.ts";
+import { nvmlShim } from "../../src/native/nvml.ts";
 import { createFrameDecoder } from "../../src/provider/nvml/frames.ts";
 import type { HostMessage, NvmlRound } from "../../src/provider/nvml/sample.ts";
 import { createFakeNvml, type GpuProfile } from "../../src/testing/fake-nvml.ts";

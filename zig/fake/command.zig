@@ -14,6 +14,7 @@ pub const Error = assigning.Error || Selection(1).Error || std.Io.Writer.Error |
 
 const Gpus = Selection(state_file.max_gpus);
 const Links = Selection(nvml.NVML_NVLINK_MAX_LINKS);
+const Instances = Selection(state_file.max_instances);
 
 /// Eight healthy GPUs: what a new control file says. It is all zeros before.
 pub fn fillNew(state: *State) void {
@@ -30,6 +31,7 @@ pub fn run(state: *State, line: []const u8, out: *std.Io.Writer) Error!void {
         .gpus => try gpus(state, &words),
         .gpu => try gpu(state, &words),
         .link => try link(state, &words),
+        .mig => try mig(state, &words),
         .xid => try xid(state, &words),
         .event => try event(state, &words),
         .fault => try fault(state, &words),
@@ -41,7 +43,7 @@ pub fn run(state: *State, line: []const u8, out: *std.Io.Writer) Error!void {
     }
 }
 
-const Verb = enum { gpus, gpu, link, xid, event, fault, clear, set, get, calls, hangs };
+const Verb = enum { gpus, gpu, link, mig, xid, event, fault, clear, set, get, calls, hangs };
 
 fn startOver(state: *State, count: usize, profile: u32) void {
     state_file.put(&state.absurd, 0);
@@ -109,6 +111,37 @@ fn changeLinks(place: *state_file.Gpu, which: []const u8, word: []const u8) Erro
     }
 }
 
+/// The mode and the instances; the driver tells of the change by an event.
+fn mig(state: *State, words: *Words) Error!void {
+    const chosen = try chooseGpus(state, try need(words));
+    const Change = enum { on, off, create, destroy };
+    const change = std.meta.stringToEnum(Change, try need(words)) orelse return error.NoSuchWord;
+    const named: u32 = switch (change) {
+        .off => 0,
+        .on => if (words.next()) |text| try instanceBits(text) else 0,
+        .create, .destroy => try instanceBits(try need(words)),
+    };
+    var each = chosen.bits.iterator(.{});
+    while (each.next()) |index| {
+        const place = &state.gpus[index];
+        const before = state_file.get(&place.mig_instances);
+        state_file.put(&place.mig_instances, switch (change) {
+            .on, .off => named,
+            .create => before | named,
+            .destroy => before & ~named,
+        });
+        if (change == .on or change == .off) {
+            state_file.put(&place.mig_current, @intFromBool(change == .on));
+            state_file.put(&place.mig_pending, @intFromBool(change == .on));
+        }
+        push(state, eventOf(nvml.nvmlEventMigConfigChange, 0), @intCast(index));
+    }
+}
+
+fn instanceBits(text: []const u8) Error!u32 {
+    return (try Instances.parse(text, state_file.max_instances)).bits.mask;
+}
+
 fn xid(state: *State, words: *Words) Error!void {
     const which = try need(words);
     const code = try assigning.number(u64, try need(words));
@@ -123,16 +156,7 @@ fn event(state: *State, words: *Words) Error!void {
 }
 
 fn emit(state: *State, which: []const u8, kind: u64, data: u64, words: *Words) Error!void {
-    var made: state_file.Event = .{
-        .type = kind,
-        .data = data,
-        .slot = 0,
-        .gpu_instance = nvml.INVALID_GPU_INSTANCE_ID,
-        .compute_instance = nvml.INVALID_GPU_INSTANCE_ID,
-        .count = 1,
-        .spread = 0,
-        .padding = 0,
-    };
+    var made = eventOf(kind, data);
     while (words.next()) |word| {
         const key, const value = try pair(word);
         try assigning.assign(&made, key, value);
@@ -142,6 +166,19 @@ fn emit(state: *State, which: []const u8, kind: u64, data: u64, words: *Words) E
     const chosen = try chooseGpus(state, which);
     var each = chosen.bits.iterator(.{});
     while (each.next()) |index| push(state, made, @intCast(index));
+}
+
+fn eventOf(kind: u64, data: u64) state_file.Event {
+    return .{
+        .type = kind,
+        .data = data,
+        .slot = 0,
+        .gpu_instance = nvml.INVALID_GPU_INSTANCE_ID,
+        .compute_instance = nvml.INVALID_GPU_INSTANCE_ID,
+        .count = 1,
+        .spread = 0,
+        .padding = 0,
+    };
 }
 
 fn push(state: *State, made: state_file.Event, slot: u32) void {

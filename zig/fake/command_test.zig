@@ -67,6 +67,28 @@ test "a reset clears what is volatile and keeps what is for life" {
     try expectEqual(0, gpu.links[4].replay);
 }
 
+test "MIG mode and instances change by command, with the driver's event" {
+    const state = try fresh();
+    defer std.testing.allocator.destroy(state);
+    try play(state, &.{ "mig 1 on 0-2", "mig 1 destroy 1", "mig 1 create 6" });
+    const gpu = &state.gpus[1];
+    try expectEqual(0b100_0101, gpu.mig_instances);
+    try std.testing.expect(state_file.hasInstance(gpu, 6) and !state_file.hasInstance(gpu, 1));
+    try std.testing.expect(!state_file.hasInstance(gpu, 7) and !state_file.hasInstance(gpu, 1_000));
+    try expectEqual(3, state.event_head);
+    try expectEqual(nvml.nvmlEventMigConfigChange, state.events[0].type);
+    try expectEqual(1, state.events[0].slot);
+    try play(state, &.{"gpu 1 reset"});
+    try expectEqual(1, gpu.mig_current);
+    try expectEqual(0, gpu.mig_instances);
+    try play(state, &.{ "mig 1 on all", "mig 1 off" });
+    try expectEqual(0, gpu.mig_current);
+    try expectEqual(0, gpu.mig_instances);
+    try expectRefused(state, error.BadSelection, "mig 1 create 7");
+    try expectRefused(state, error.NoSuchWord, "mig 1 sideways");
+    try expectRefused(state, error.MissingWord, "mig 1 create");
+}
+
 test "an event stands in the list for each GPU that is named" {
     const state = try fresh();
     defer std.testing.allocator.destroy(state);
@@ -127,10 +149,11 @@ test "no line of bytes does harm" {
     defer std.testing.allocator.destroy(state);
     var random: std.Random.DefaultPrng = .init(4);
     const words = [_][]const u8{
-        "gpus", "gpu", "link",  "xid",  "event", "fault",   "clear", "set",     "get",
-        "0",    "all", "1-3",   "=",    "a=b",   "x",       "hang",  "99",      "calls",
-        "-",    ",",   "reset", "0x8",  "up",    "count=9", "none",  "lost=2",  "\xff",
-        "=+",   "+",   "256",   "none", "down",  "gpu=",    "=1",    "after=1", "hangs",
+        "gpus", "gpu", "link",   "xid",  "event", "fault",   "clear", "set",     "get",
+        "0",    "all", "1-3",    "=",    "a=b",   "x",       "hang",  "99",      "calls",
+        "-",    ",",   "reset",  "0x8",  "up",    "count=9", "none",  "lost=2",  "\xff",
+        "=+",   "+",   "256",    "none", "down",  "gpu=",    "=1",    "after=1", "hangs",
+        "mig",  "on",  "create",
     };
     var buffer: [256]u8 = undefined;
     for (0..20_000) |_| {

@@ -105,28 +105,33 @@ pub fn nvmlDeviceGetMigMode(handle: Handle, mode: ?*c_uint, pending: ?*c_uint) c
 pub fn nvmlDeviceGetMaxMigDeviceCount(handle: Handle, count: ?*c_uint) callconv(.c) Result {
     var device: Device = undefined;
     if (machine.enterDevice("nvmlDeviceGetMaxMigDeviceCount", handle, .alive, &device)) |code| return code;
-    const supported = state_file.has(device.gpu, .mig);
-    return give(count, if (supported) @max(state_file.max_instances, get(&device.gpu.mig_instances)) else 0);
+    if (state_file.is(device.state, .many_instances)) return give(count, std.math.maxInt(c_uint));
+    return give(count, if (state_file.has(device.gpu, .mig)) state_file.max_instances else 0);
 }
 
+/// An index is a place, and a place may be empty.
 pub fn nvmlDeviceGetMigDeviceHandleByIndex(handle: Handle, index: c_uint, out: ?*Handle) callconv(.c) Result {
     var device: Device = undefined;
     if (machine.enterDevice("nvmlDeviceGetMigDeviceHandleByIndex", handle, .alive, &device)) |code| return code;
     if (!state_file.has(device.gpu, .mig)) return nvml.NVML_ERROR_NOT_SUPPORTED;
-    const there = @min(get(&device.gpu.mig_instances), state_file.max_instances);
-    if (get(&device.gpu.mig_current) == 0 or index >= there) return nvml.NVML_ERROR_NOT_FOUND;
-    return give(out, machine.handleOf(device.slot, index + 1));
+    if (!state_file.hasInstance(device.gpu, index)) return nvml.NVML_ERROR_NOT_FOUND;
+    const absurd = state_file.is(device.state, .null_handle);
+    return give(out, if (absurd) null else machine.handleOf(device.slot, index + 1));
 }
 
 /// GPU instances of the smallest size are numbered from 7.
 pub fn nvmlDeviceGetGpuInstanceId(handle: Handle, id: ?*c_uint) callconv(.c) Result {
     var device: Device = undefined;
     if (machine.enterDevice("nvmlDeviceGetGpuInstanceId", handle, .instance, &device)) |code| return code;
-    return give(id, device.instance + 6);
+    return give(id, 7 + (device.instance - 1) / computeInstances(device));
 }
 
 pub fn nvmlDeviceGetComputeInstanceId(handle: Handle, id: ?*c_uint) callconv(.c) Result {
     var device: Device = undefined;
     if (machine.enterDevice("nvmlDeviceGetComputeInstanceId", handle, .instance, &device)) |code| return code;
-    return give(id, 0);
+    return give(id, (device.instance - 1) % computeInstances(device));
+}
+
+fn computeInstances(device: Device) u32 {
+    return @max(1, get(&device.gpu.mig_compute));
 }

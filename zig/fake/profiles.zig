@@ -132,7 +132,7 @@ pub fn make(index: u32, serial: u64, present: bool) Gpu {
     return gpu;
 }
 
-/// The same GPU after a reset: what is kept over its life stays, and what was pending is done.
+/// The same GPU after a reset: what is kept over its life stays, what was pending is done, and MIG instances are gone.
 pub fn afterReset(old: *const Gpu) Gpu {
     var gpu = make(old.profile, old.serial, old.present != 0);
     const kept = .{
@@ -140,7 +140,7 @@ pub fn afterReset(old: *const Gpu) Gpu {
         "ecc_aggregate_uncorrected", "sram_aggregate_parity", "sram_aggregate_secded",
         "sram_aggregate_corrected",  "sram_threshold",        "remapped_corrected",
         "remapped_uncorrected",      "remap_failed",          "pages_single",
-        "pages_double",              "mig_pending",           "mig_instances",
+        "pages_double",              "mig_pending",           "mig_compute",
     };
     inline for (kept) |name| @field(gpu, name) = @field(old, name);
     gpu.ecc_mode = old.ecc_pending;

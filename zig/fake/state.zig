@@ -47,6 +47,8 @@ pub const Absurd = enum(u5) {
     value_type,
     /// The wait comes back long before its time is up.
     early_timeout,
+    /// More MIG instances are promised than a number can count.
+    many_instances,
 };
 
 pub const Mode = enum(u32) { none, code, hang, crash, abort, exit, _ };
@@ -144,7 +146,11 @@ pub const Gpu = extern struct {
     recovery_action: u32,
     mig_current: u32,
     mig_pending: u32,
+    /// A bit for each of `max_instances` places.
     mig_instances: u32,
+    /// Compute instances of one GPU instance; 0 is 1.
+    mig_compute: u32,
+    padding: u32,
     links: [nvml.NVML_NVLINK_MAX_LINKS]Link,
 };
 
@@ -276,6 +282,12 @@ pub fn presentGpus(state: *State) u32 {
     var found: u32 = 0;
     for (&state.gpus) |*gpu| found += @intFromBool(get(&gpu.present) != 0);
     return found;
+}
+
+/// Whether there is an instance in this place, counted from 0.
+pub fn hasInstance(gpu: *Gpu, place: u32) bool {
+    const bits = get(&gpu.mig_instances);
+    return get(&gpu.mig_current) != 0 and place < max_instances and bits >> @intCast(place) & 1 == 1;
 }
 
 /// The place of the GPU with this index, among those that are there.

@@ -80,7 +80,8 @@ pub fn nvmlDeviceGetHandleByUUID(uuid: ?[*:0]const u8, device: ?*nvml.nvmlDevice
         if (std.mem.eql(u8, wanted, identity.uuid(&buffer, serial, 0))) {
             return machine.attach(state, @intCast(slot), out);
         }
-        for (1..@min(state_file.get(&gpu.mig_instances), state_file.max_instances) + 1) |instance| {
+        for (1..state_file.max_instances + 1) |instance| {
+            if (!state_file.hasInstance(gpu, @intCast(instance - 1))) continue;
             if (!std.mem.eql(u8, wanted, identity.uuid(&buffer, serial, @intCast(instance)))) continue;
             return machine.give(device, machine.handleOf(@intCast(slot), @intCast(instance)));
         }

@@ -6,8 +6,8 @@ const std = @import("std");
 
 /// Raised with every change of Peer, or of an export that is not of NVML.
 pub const version: u32 = 2;
-/// Raised with every change of an export of NVML; the structs speak for themselves.
-pub const nvml_version = 2;
+/// Raised with every change of an export of NVML or of calls.Page; the structs speak for themselves.
+pub const nvml_version = 3;
 
 /// The process at the other end of a unix socket, as it was when it connected.
 pub const Peer = extern struct {
@@ -29,6 +29,9 @@ pub const Peer = extern struct {
 pub const max_gpus = 256;
 /// NVML_NVLINK_MAX_LINKS; today's GPUs have 18.
 pub const max_links = 36;
+/// A GPU has seven slices that can be instances of their own. Together they make a reading 1.8 KiB long, and a round of
+/// `max_gpus` 468 KiB; pages of it that no GPU uses are never touched.
+pub const max_instances = 7;
 /// One for each function that a reading calls.
 pub const max_failures = 24;
 
@@ -105,6 +108,8 @@ pub const Field = enum(u5) {
     fabric,
     mig,
     recovery_action,
+    /// All instances that there are, which may be none.
+    mig_instances,
 };
 
 pub const NvmlFailure = extern struct {
@@ -120,6 +125,14 @@ pub const NvmlLink = extern struct {
     active: u16,
     /// 1 where `errors` could be read.
     counted: u32,
+};
+
+/// A MIG device: a compute instance within a GPU instance.
+pub const NvmlInstance = extern struct {
+    /// 0xffffffff where the driver does not tell it; so with the next.
+    gpu_instance: u32,
+    compute_instance: u32,
+    uuid: [Text.uuid]u8,
 };
 
 /// One reading of one GPU. A number means something only where its bit of `present` is set.
@@ -154,12 +167,13 @@ pub const NvmlGpu = extern struct {
     recovery_action: u32,
     failure_count: u32,
     link_count: u32,
-    reserved: u32,
+    instance_count: u32,
     uuid: [Text.uuid]u8,
     name: [Text.name]u8,
     bus_id: [Text.bus_id]u8,
     failures: [max_failures]NvmlFailure,
     links: [max_links]NvmlLink,
+    instances: [max_instances]NvmlInstance,
 };
 
 pub const NvmlPulse = extern struct {
@@ -179,7 +193,7 @@ pub const NvmlPulse = extern struct {
 
 /// Those that have a TypeScript view, in its order.
 pub const viewed = .{
-    NvmlStatus, NvmlEvent, NvmlRound, NvmlFailure, NvmlLink, NvmlGpu, NvmlPulse,
+    NvmlStatus, NvmlEvent, NvmlRound, NvmlFailure, NvmlLink, NvmlInstance, NvmlGpu, NvmlPulse,
 };
 
 comptime {

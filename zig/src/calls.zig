@@ -40,6 +40,10 @@ pub const Call = enum(u8) {
     nvmlDeviceGetFieldValues,
     nvmlDeviceGetGpuFabricInfoV,
     nvmlDeviceGetMigMode,
+    nvmlDeviceGetMaxMigDeviceCount,
+    nvmlDeviceGetMigDeviceHandleByIndex,
+    nvmlDeviceGetGpuInstanceId,
+    nvmlDeviceGetComputeInstanceId,
 };
 
 pub const names = @typeInfo(Call).@"enum".field_names;
@@ -48,13 +52,20 @@ pub const names = @typeInfo(Call).@"enum".field_names;
 pub const first: u8 = @backingInt(Call.nvmlInit_v2);
 pub const last_required: u8 = @backingInt(Call.nvmlDeviceRegisterEvents);
 
-/// The running calls as other processes see them: a page of memory that has no name, which the server hands to its host
-/// process. It survives whatever ends that, so that the call in which a library crashed has a name.
+/// The calls, running and ended, as other processes see them: a page of memory that has no name, which the server hands
+/// to its host process. It survives whatever ends that, so that the call in which a library crashed has a name and what
+/// was counted is not lost. src/native/calls-page.ts reads it by words.
 pub const Page = extern struct {
     sampler: Running,
     events: Running,
 
     pub const size = 4096;
+
+    comptime {
+        if (@sizeOf(Page) > size) @compileError("the page is too small for so many calls");
+        // A word at the beginning, and three for each call.
+        std.debug.assert(@sizeOf(Running) == 8 + names.len * 3 * 8);
+    }
 
     /// A descriptor, or a negated errno.
     pub fn create() i32 {
@@ -83,28 +94,51 @@ pub const Page = extern struct {
     }
 };
 
-/// One per thread, written by that thread alone. Both facts are one word, so that they always belong together.
+/// One per thread, written by that thread alone.
 pub const Running = extern struct {
+    /// The call and its beginning, in one word so that they always belong together.
     word: std.atomic.Value(u64),
+    ended: [names.len]Tally,
 
     /// Below them the call, above them the microseconds.
     pub const call_bits = 8;
+
+    pub const idle = std.mem.zeroes(Running);
 
     pub const Seen = struct { call: u32, since_ns: u64 };
 
     fn enter(self: *Running, call: Call) void {
         // Microseconds in 56 bits last for two thousand years.
-        const since_us = clock.monotonicNs() / 1_000;
-        self.word.store(since_us << call_bits | @backingInt(call), .release);
+        self.word.store(nowUs() << call_bits | @backingInt(call), .release);
     }
 
     fn leave(self: *Running) void {
+        const word = self.word.raw;
         self.word.store(0, .release);
+        self.ended[word & 0xff].add(nowUs() -| (word >> call_bits));
+    }
+
+    fn nowUs() u64 {
+        return clock.monotonicNs() / 1_000;
     }
 
     pub fn seen(self: *const Running) Seen {
         const word = self.word.load(.acquire);
         return .{ .call = @intCast(word & 0xff), .since_ns = (word >> call_bits) * 1_000 };
+    }
+};
+
+/// The calls of one function that have ended. There is one writer, and each word is read for itself: a reader may see
+/// the last call in one of them and not yet in another.
+pub const Tally = extern struct {
+    count: std.atomic.Value(u64),
+    sum_us: std.atomic.Value(u64),
+    longest_us: std.atomic.Value(u64),
+
+    fn add(self: *Tally, us: u64) void {
+        self.count.store(self.count.raw + 1, .release);
+        self.sum_us.store(self.sum_us.raw +| us, .release);
+        self.longest_us.store(@max(self.longest_us.raw, us), .release);
     }
 };
 
@@ -153,7 +187,7 @@ fn answerSeven() callconv(.c) nvml.nvmlReturn_t {
 
 test "a function that the library lacks is not found" {
     var addresses: Addresses = @splat(null);
-    var running: Running = .{ .word = .init(0) };
+    var running: Running = .idle;
     const caller: Caller = .{ .addresses = &addresses, .running = &running };
     try std.testing.expectEqual(nvml.NVML_ERROR_FUNCTION_NOT_FOUND, caller.call(.nvmlShutdown, .{}));
     addresses[@backingInt(Call.nvmlShutdown)] = &answerSeven;
@@ -162,12 +196,27 @@ test "a function that the library lacks is not found" {
 }
 
 test "a running call is seen with its beginning" {
-    var running: Running = .{ .word = .init(0) };
+    var running: Running = .idle;
     const before = clock.monotonicNs();
     running.enter(.nvmlDeviceGetMigMode);
     const seen = running.seen();
     try std.testing.expectEqualStrings("nvmlDeviceGetMigMode", names[seen.call]);
     try std.testing.expect(seen.since_ns + 1_000 > before and seen.since_ns <= clock.monotonicNs());
+}
+
+test "calls that have ended are counted by function, with their time" {
+    var running: Running = .idle;
+    for (0..3) |_| {
+        running.enter(.nvmlDeviceGetMigMode);
+        clock.nap(2);
+        running.leave();
+    }
+    running.enter(.nvmlShutdown);
+    const ended = &running.ended[@backingInt(Call.nvmlDeviceGetMigMode)];
+    try std.testing.expectEqual(3, ended.count.raw);
+    try std.testing.expect(ended.sum_us.raw >= 3 * 2_000 and ended.longest_us.raw >= 2_000);
+    try std.testing.expect(ended.longest_us.raw <= ended.sum_us.raw);
+    try std.testing.expectEqual(0, running.ended[@backingInt(Call.nvmlShutdown)].count.raw);
 }
 
 test "what one maps of a page, another sees" {

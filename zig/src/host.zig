@@ -26,6 +26,7 @@ pub const Host = struct {
     root_len: usize,
     period_ms: u32,
     wants_events: bool,
+    wants_mig: bool,
 
     signal: signal.SignalPipe,
     /// Wakes the sampler.
@@ -121,8 +122,11 @@ pub fn negated(errno: linux.E) i32 {
     return -@as(i32, @backingInt(errno));
 }
 
+/// What is asked of the library beyond readings of the GPUs. src/native/nvml.ts has the bits, too.
+pub const Wants = packed struct(u2) { events: bool, mig: bool };
+
 /// Starts the threads: a number, or a negated errno.
-pub fn open(root: []const u8, period_ms: u32, wants_events: bool, calls_fd: ?i32) i32 {
+pub fn open(root: []const u8, period_ms: u32, wants: Wants, calls_fd: ?i32) i32 {
     if (root.len > linux.PATH_MAX or period_ms == 0) return negated(.INVAL);
     const place = for (hosts, 0..) |host, i| {
         if (host == null) break i;
@@ -137,7 +141,7 @@ pub fn open(root: []const u8, period_ms: u32, wants_events: bool, calls_fd: ?i32
         _ = linux.munmap(@ptrCast(host), @sizeOf(Host));
         return negated(.BADF);
     };
-    const result = begin(host, root, period_ms, wants_events);
+    const result = begin(host, root, period_ms, wants);
     if (result != 0) {
         host.running.unmap();
         _ = linux.munmap(@ptrCast(host), @sizeOf(Host));
@@ -149,11 +153,12 @@ pub fn open(root: []const u8, period_ms: u32, wants_events: bool, calls_fd: ?i32
     return numbers[place];
 }
 
-fn begin(host: *Host, root: []const u8, period_ms: u32, wants_events: bool) i32 {
+fn begin(host: *Host, root: []const u8, period_ms: u32, wants: Wants) i32 {
     @memcpy(host.root[0..root.len], root);
     host.root_len = root.len;
     host.period_ms = period_ms;
-    host.wants_events = wants_events;
+    host.wants_events = wants.events;
+    host.wants_mig = wants.mig;
     host.next_round = 1;
     host.rounds.start();
     const piped = host.signal.open();
@@ -199,10 +204,12 @@ pub fn close(number: i32) i32 {
     return 0;
 }
 
+const everything: Wants = .{ .events = true, .mig = true };
+
 test "a number is good from open to close" {
-    try std.testing.expectEqual(negated(.INVAL), open("/nowhere", 0, false, null));
-    try std.testing.expectEqual(negated(.BADF), open("/nowhere", 1_000, true, 1_000_000));
-    const number = open("/nowhere", 1_000, true, null);
+    try std.testing.expectEqual(negated(.INVAL), open("/nowhere", 0, everything, null));
+    try std.testing.expectEqual(negated(.BADF), open("/nowhere", 1_000, everything, 1_000_000));
+    const number = open("/nowhere", 1_000, everything, null);
     try std.testing.expect(number > 0);
     const host = find(number).?;
     while (close(number) == negated(.BUSY)) clock.nap(1);
@@ -212,7 +219,7 @@ test "a number is good from open to close" {
 }
 
 test "a library that is not there is said to be so, and why" {
-    const number = open("/nowhere", 1_000, true, null);
+    const number = open("/nowhere", 1_000, everything, null);
     const host = find(number).?;
     while (!host.sampler_done.load(.acquire)) clock.nap(1);
     var status: abi.NvmlStatus = undefined;

@@ -7,6 +7,7 @@ const nvml = @import("nvml.zig");
 const calls = @import("calls.zig");
 const clock = @import("clock.zig");
 const devices = @import("devices.zig");
+const instances = @import("instances.zig");
 const links = @import("links.zig");
 
 /// What hardly ever changes is read anew after this many rounds: twice a minute at the default period.
@@ -23,6 +24,7 @@ pub const Reader = struct {
     caller: calls.Caller,
     device: *devices.Device,
     gpu: *abi.NvmlGpu,
+    wants_mig: bool,
 
     pub fn read(self: Reader) void {
         const gpu = self.gpu;
@@ -30,8 +32,9 @@ pub const Reader = struct {
         gpu.index = self.device.index;
         gpu.uuid = self.device.uuid;
         inline for (.{
-            readFacts,       readTemperature, readClocks, readPower, readEcc, readRemapped, readRetired, readSram,
-            links.readLinks, readFabric,      readMig,
+            readFacts,    readTemperature,         readClocks, readPower,       readEcc,
+            readRemapped, readRetired,             readSram,   links.readLinks, readFabric,
+            readMig,      instances.readInstances,
         }) |part| {
             // A GPU that is lost is not asked any further: each call may take long.
             if (gpu.lost == 0) part(self);
@@ -81,6 +84,10 @@ pub const Reader = struct {
 
     pub fn mark(self: Reader, field: abi.Field) void {
         self.gpu.present |= @as(u32, 1) << @backingInt(field);
+    }
+
+    pub fn has(self: Reader, field: abi.Field) bool {
+        return self.gpu.present >> @backingInt(field) & 1 == 1;
     }
 
     fn readFacts(self: Reader) void {

@@ -57,9 +57,11 @@ export fn das_nvml_fingerprint() u32 {
 }
 
 /// Begins to load the library below a driver root, and to read every `period_ms` once it is initialised. Answers at
-/// once with a number for the functions that follow. `calls_fd` is a page for the running calls, or negative.
-export fn das_nvml_open(root: [*:0]const u8, period_ms: u32, wants_events: u32, calls_fd: i32) i32 {
-    return host.open(std.mem.span(root), period_ms, wants_events != 0, if (calls_fd < 0) null else calls_fd);
+/// once with a number for the functions that follow. `wants` is bits of host.Wants; `calls_fd` is a page
+/// for the running calls, or negative.
+export fn das_nvml_open(root: [*:0]const u8, period_ms: u32, wants: u32, calls_fd: i32) i32 {
+    const known: host.Wants = @bitCast(@as(u2, @truncate(wants)));
+    return host.open(std.mem.span(root), period_ms, known, if (calls_fd < 0) null else calls_fd);
 }
 
 /// A page for the running calls of another process, which inherits the descriptor.

@@ -110,7 +110,12 @@ fn takeRound(host: *Host) void {
         if (host.stopping.load(.acquire)) return;
         const device = &host.table.slots[entry.slot];
         const gpu = &round.gpus[round.head.gpu_count];
-        const reader: Reader = .{ .caller = host.samplerCaller(), .device = device, .gpu = gpu };
+        const reader: Reader = .{
+            .caller = host.samplerCaller(),
+            .device = device,
+            .gpu = gpu,
+            .wants_mig = host.wants_mig,
+        };
         if (entry.code == nvml.NVML_SUCCESS) reader.read() else reader.readNothing(entry.call, entry.code);
         round.head.gpu_count += 1;
         const mig = gpu.mig_current == nvml.NVML_DEVICE_MIG_ENABLE;

@@ -28,6 +28,7 @@ pub fn write(out: *Writer) Writer.Error!void {
     inline for (.{
         .{ "MAX_GPUS", abi.max_gpus },
         .{ "MAX_LINKS", abi.max_links },
+        .{ "MAX_INSTANCES", abi.max_instances },
         .{ "CALL_BITS", calls.Running.call_bits },
     }) |number| try out.print("export const {s} = {d};\n", number);
     try writeNames(out, "NVML_CALLS", calls.names);

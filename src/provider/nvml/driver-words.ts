@@ -40,6 +40,19 @@ export function recoveryActionOf(value: number): RecoveryAction {
   return RECOVERY_ACTIONS[value] ?? { word: `recovery action ${value}`, action: "" };
 }
 
+/** nvmlReturn_t of an initialisation that failed, and what to look at; what the library says is often only its name. */
+const INIT_FAILURES: ReadonlyMap<number, string> = new Map([
+  [4, "this process may not open the driver's device files (/dev/nvidiactl, /dev/nvidia0 and on)"],
+  [9, "the NVIDIA kernel module is not loaded"],
+  [12, "another library of the driver is missing beside libnvidia-ml.so.1, or cannot be loaded"],
+  [18, "the library and the loaded kernel module are of different versions: reload the module or restart the node"],
+]);
+
+/** What an operator can act on. */
+export function initFailureOf(code: number): string {
+  return INIT_FAILURES.get(code) ?? "the kernel log may say why (lines with NVRM)";
+}
+
 /** nvmlGpuFabricState_t. */
 export const FabricState = { NotSupported: 0, NotStarted: 1, InProgress: 2, Completed: 3 } as const;
 

@@ -1,5 +1,5 @@
 import { EventType, recoveryActionOf } from "./driver-words.ts";
-import { BY_RESET, type Clearing, type FaultDraft, Gravity } from "./fault.ts";
+import { BY_RESET, type Clearing, type FaultDraft, type FaultScope, Gravity } from "./fault.ts";
 import { retirementFailureFault, uncorrectableFault } from "./rules/memory.ts";
 import { GPU_LOST, NVML_READY } from "./rules/readiness.ts";
 import type { GpuSample, NvmlEvent } from "./sample.ts";
@@ -9,7 +9,7 @@ import type { RecommendedAction, XidClearing, XidEntry } from "./xids/entry.ts";
 /** What an event means for one GPU. */
 export interface EventMeaning {
   readonly faults: readonly FaultDraft[];
-  /** Keys of faults that it ends. */
+  /** Keys of faults that it ends, with those of their instances: `xid:163` is `xid:163/7` too. */
   readonly ends: readonly string[];
 }
 
@@ -73,9 +73,10 @@ export function meaningOf(event: NvmlEvent, context: EventContext): EventMeaning
   const code = xidCodeOf(event);
   if (code === undefined || context.ignoredXids.has(code)) return { faults: faults.map(shared(context)), ends: [] };
   const entry = xidOf(code);
-  if (isFault(entry, context.sample)) faults.push(xidFault(entry, event, context.sample));
+  const scope = code === OFF_THE_BUS ? undefined : scopeOf(event, context);
+  if (isFault(entry, context.sample)) faults.push(xidFault(entry, event, context.sample, scope));
   // Nobody knows which GPU is well again where the event did not say.
-  const ends = context.sharedBy === undefined ? entry.cancels.map(keyOf) : [];
+  const ends = context.sharedBy === undefined ? entry.cancels.map((cancelled) => keyOf(cancelled, scope)) : [];
   return { faults: faults.map(shared(context)), ends };
 }
 
@@ -90,20 +91,34 @@ function isFault({ effect }: XidEntry, sample: GpuSample | undefined): boolean {
   }
 }
 
-function xidFault(entry: XidEntry, event: NvmlEvent, sample: GpuSample | undefined): FaultDraft {
+/** An instance that no round has shown is not known to be one, and the fault is the whole GPU's. */
+function scopeOf({ gpuInstance }: NvmlEvent, { sample, sharedBy }: EventContext): FaultScope | undefined {
+  const instances = sample?.mig?.current === 1 && sharedBy === undefined ? (sample.instances ?? []) : [];
+  if (gpuInstance === undefined || !instances.some((one) => one.gpuInstance === gpuInstance)) return undefined;
+  const others = instances.filter((one) => one.gpuInstance !== undefined && one.gpuInstance !== gpuInstance);
+  return { gpuInstance, spares: new Set(others.map(({ uuid }) => uuid)) };
+}
+
+function xidFault(
+  entry: XidEntry,
+  event: NvmlEvent,
+  sample: GpuSample | undefined,
+  scope: FaultScope | undefined,
+): FaultDraft {
   const { code, mnemonic, description, action } = entry;
   const lost = code === OFF_THE_BUS;
   const verdict = sample?.recoveryAction;
   const asks = verdict === undefined || verdict === 0 ? "" : `; the driver asks for ${recoveryActionOf(verdict).word}`;
   return {
-    key: keyOf(code),
+    key: keyOf(code, scope),
     condition: NVML_READY,
     reason: lost ? GPU_LOST : "XidError",
     detail: `Xid ${code} ${mnemonic} (${description})${placeOf(event, sample)}, advice: ${action}${asks}`,
-    short: `Xid ${code}`,
+    short: scope === undefined ? `Xid ${code}` : `Xid ${code} on GPU instance ${scope.gpuInstance}`,
     gravity: lost ? Gravity.lost : GRAVITY_OF_ACTION[action],
     action,
     clearings: entry.clearings.map((kind) => clearingOf(kind, code)),
+    scope,
   };
 }
 
@@ -112,7 +127,12 @@ function placeOf({ gpuInstance, computeInstance }: NvmlEvent, sample: GpuSample 
   const on = sample === undefined ? "" : ` on ${sample.product} at ${sample.busId}`;
   if (sample?.mig?.current !== 1 || gpuInstance === undefined) return on;
   const compute = computeInstance === undefined ? "" : `, compute instance ${computeInstance}`;
-  return `${on}, MIG GPU instance ${gpuInstance}${compute}`;
+  const named = (sample.instances ?? []).filter(
+    (one) =>
+      one.gpuInstance === gpuInstance && (computeInstance === undefined || one.computeInstance === computeInstance),
+  );
+  const uuids = named.length === 0 ? "" : ` (${named.map(({ uuid }) => uuid).join(", ")})`;
+  return `${on}, MIG GPU instance ${gpuInstance}${compute}${uuids}`;
 }
 
 function clearingOf(kind: XidClearing, code: number): Clearing {
@@ -120,8 +140,9 @@ function clearingOf(kind: XidClearing, code: number): Clearing {
   return { kind, codes: ALL_XIDS.filter(({ cancels }) => cancels.includes(code)).map((entry) => entry.code) };
 }
 
-function keyOf(code: number): string {
-  return KNOWN_CODES.has(code) ? `xid:${code}` : "xid:unknown";
+function keyOf(code: number, scope: FaultScope | undefined): string {
+  const key = KNOWN_CODES.has(code) ? `xid:${code}` : "xid:unknown";
+  return scope === undefined ? key : `${key}/${scope.gpuInstance}`;
 }
 
 /** The guess is said in the reason, and why in the message. */

@@ -293,7 +293,9 @@ describe("every fault begins, says what ends it, and ends by that alone", () => 
       row.begins(gpu);
       expect(gpu.state(row.condition)).toBe(bad);
       expect(gpu.action).toBe(row.action);
-      expect(gpu.message(row.condition)).toMatch(/; cleared by: .*an operator's word \(a restart of this server\)$/);
+      expect(gpu.message(row.condition)).toMatch(
+        /; cleared by: .*an operator's word \(device-api-server clear NAME\)$/,
+      );
       expect(gpu.message(row.condition)).toContain(row.clearedBy);
       for (const stay of row.stays) {
         stay(gpu);

@@ -29,6 +29,16 @@ export type Clearing =
 /** Which of several faults of one condition is shown. */
 export const Gravity = { minor: 1, verdict: 2, reset: 3, reboot: 4, lost: 5 } as const;
 
+/** What a fault of one GPU instance hits, on a GPU in MIG mode. */
+export interface FaultScope {
+  readonly gpuInstance: number;
+  /**
+   * UUIDs of the MIG instances beside it, which go on working. Those that were there: one that is made later may lie on
+   * the part of the GPU where the fault is.
+   */
+  readonly spares: ReadonlySet<string>;
+}
+
 /** A fault as a rule or an event states it. */
 export interface FaultDraft {
   /** Tells faults of one GPU apart: a second report under the same key is the same fault. */
@@ -43,6 +53,8 @@ export interface FaultDraft {
   /** A word of recommended_action; "" for none. */
   readonly action: string;
   readonly clearings: readonly Clearing[];
+  /** Undefined: the whole GPU. */
+  readonly scope?: FaultScope | undefined;
 }
 
 /** A fault that is open on a GPU. */
@@ -70,6 +82,22 @@ export function raise(faults: Faults, draft: FaultDraft, monoNs: bigint): Faults
 export function without(faults: Faults, ends: (fault: Fault) => boolean): Faults {
   const left = new Map([...faults].filter(([, fault]) => !ends(fault)));
   return left.size === faults.size ? faults : left;
+}
+
+/** Whether the fault is one of this MIG instance, too. */
+export function hits({ scope }: FaultDraft, instanceUuid: string): boolean {
+  return scope === undefined || !scope.spares.has(instanceUuid);
+}
+
+/** An instance that has gone is spared no more: what comes back under its UUID may lie elsewhere. */
+export function sparingOnly(faults: Faults, uuids: ReadonlySet<string>): Faults {
+  const isStale = ({ scope }: Fault) => scope !== undefined && !scope.spares.isSubsetOf(uuids);
+  if (![...faults.values()].some(isStale)) return faults;
+  const narrowed = ({ scope, ...fault }: Fault): Fault => ({
+    ...fault,
+    scope: scope && { ...scope, spares: scope.spares.intersection(uuids) },
+  });
+  return new Map([...faults].map(([key, fault]) => [key, narrowed(fault)]));
 }
 
 /** Whether the fault has such a way to end. */

@@ -19,14 +19,14 @@ export interface FleetGpu {
 /** NVML numbers Xids from 1; codes outside the catalogue must not grow the counters without an end. */
 export const OTHER_XIDS = 0;
 
-/** A node has at most 16 GPUs, and with MIG 7 instances each and some room; more is a broken library. */
+/** A node has at most 16 GPUs, with MIG 7 instances of each beside them, and some room; more is a broken library. */
 export const FLEET_MAX = 256;
 
 /** Events without a GPU that wait for the first round: by then nothing is known that they could be put on. */
 const ORPHANS_MAX = 64;
 
-/** The form of every UUID that NVML prints, also of MIG instances. A GPU is named by it. */
-const UUID_FORM = /^[A-Za-z0-9][-._A-Za-z0-9]{0,251}[A-Za-z0-9]$/;
+/** The form of every UUID that NVML prints, also of MIG instances (from R470 on). An object is named by it. */
+export const UUID_FORM = /^[A-Za-z0-9][-._A-Za-z0-9]{0,251}[A-Za-z0-9]$/;
 
 const CODES: ReadonlySet<number> = new Set(ALL_XIDS.map(({ code }) => code));
 
@@ -80,11 +80,22 @@ export class Fleet {
     for (const uuid of this.#gpus.keys()) this.#step(uuid, { kind: "reset" });
   }
 
-  /** An operator's word. Returns false for a GPU that is not known. */
+  /**
+   * An operator's word about a GPU, or about the faults of one MIG instance alone. Returns false for a UUID that is not
+   * known.
+   */
   clear(uuid: string, condition: string | undefined): boolean {
-    if (!this.#gpus.has(uuid)) return false;
-    this.#step(uuid, { kind: "clear", condition });
+    const owner = this.#gpus.has(uuid) ? uuid : this.#ownerOf(uuid);
+    if (owner === undefined) return false;
+    this.#step(owner, { kind: "clear", condition, instance: owner === uuid ? undefined : uuid });
     return true;
+  }
+
+  #ownerOf(instance: string): string | undefined {
+    for (const [uuid, { health }] of this.#gpus) {
+      if (health.known?.instances?.some((one) => one.uuid === instance)) return uuid;
+    }
+    return undefined;
   }
 
   #step(uuid: string, input: HealthInput): FleetGpu {

@@ -1,5 +1,6 @@
 import {
   MAX_GPUS,
+  MAX_INSTANCES,
   MAX_LINKS,
   NVML_CALLS,
   NVML_EVENT,
@@ -25,7 +26,7 @@ export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
 }
 
-/** nvmlEventData_t's instance ids where MIG is off. */
+/** Instance ids in events where MIG is off, and of instances whose driver does not tell them. */
 const NO_INSTANCE = 0xffff_ffff;
 
 /** What a whole frame says. Throws MalformedFrame. */
@@ -73,6 +74,7 @@ function toSample(view: DataView, at: number): GpuSample {
   if (gpu.uuid === "") throw new MalformedFrame("a reading of a GPU without a UUID");
   if (gpu.failureCount > gpu.failures.length) throw new MalformedFrame(`${gpu.failureCount} failures`);
   if (gpu.linkCount > MAX_LINKS) throw new MalformedFrame(`${gpu.linkCount} NVLinks`);
+  if (gpu.instanceCount > MAX_INSTANCES) throw new MalformedFrame(`${gpu.instanceCount} MIG instances`);
   const has = (field: keyof typeof NVML_FIELD): boolean => (gpu.present & (1 << NVML_FIELD[field])) !== 0;
   return {
     uuid: gpu.uuid,
@@ -105,6 +107,7 @@ function toSample(view: DataView, at: number): GpuSample {
       ? { state: gpu.fabricState, status: gpu.fabricStatus, healthMask: gpu.fabricHealthMask }
       : undefined,
     mig: has("mig") ? { current: gpu.migCurrent, pending: gpu.migPending } : undefined,
+    instances: has("migInstances") ? toInstances(gpu) : undefined,
     recoveryAction: has("recoveryAction") ? gpu.recoveryAction : undefined,
   };
 }
@@ -122,6 +125,16 @@ function toRetiredPages(gpu: NvmlGpu): GpuSample["retiredPages"] {
   return { singleBit: gpu.retiredSingleBit, doubleBit: gpu.retiredDoubleBit, pending: gpu.retiredPending !== 0 };
 }
 
+function toInstances(gpu: NvmlGpu): GpuSample["instances"] {
+  return gpu.instances.slice(0, gpu.instanceCount).map(({ uuid, gpuInstance, computeInstance }) => ({
+    uuid,
+    gpuInstance: toInstanceId(gpuInstance),
+    computeInstance: toInstanceId(computeInstance),
+  }));
+}
+
+const toInstanceId = (id: number): number | undefined => (id === NO_INSTANCE ? undefined : id);
+
 function readEvents(view: DataView): HostMessage[] {
   const count = view.byteLength / NVML_EVENT.size;
   if (!Number.isInteger(count)) throw new MalformedFrame(`events of ${view.byteLength} bytes`);
@@ -137,8 +150,8 @@ function toEvent(view: DataView, at: number): NvmlEvent {
     type: eventType,
     data: eventData,
     uuid: uuid === "" ? undefined : uuid,
-    gpuInstance: gpuInstance === NO_INSTANCE ? undefined : gpuInstance,
-    computeInstance: computeInstance === NO_INSTANCE ? undefined : computeInstance,
+    gpuInstance: toInstanceId(gpuInstance),
+    computeInstance: toInstanceId(computeInstance),
   };
 }
 

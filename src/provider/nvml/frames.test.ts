@@ -5,6 +5,7 @@ import {
   NVML_EVENT,
   NVML_FIELD,
   NVML_GPU,
+  NVML_INSTANCE,
   NVML_PULSE,
   NVML_ROUND,
   NVML_STAGE,
@@ -140,6 +141,23 @@ test("a round is its GPUs, with what they do not have left out", () => {
   expect(gpu).toMatchObject({ uuid: "GPU-b", temperatureC: 41, powerMw: undefined, mig: undefined, nvLinks: [] });
 });
 
+test("MIG instances are those that are counted, with the numbers that the driver tells", () => {
+  const bytes = round(["GPU-a"], (view) => {
+    const at = NVML_ROUND.size;
+    const one = at + NVML_GPU.instances;
+    view.setUint32(at + NVML_GPU.present, 1 << NVML_FIELD.migInstances, true);
+    view.setUint32(at + NVML_GPU.instanceCount, 1, true);
+    view.setUint32(one + NVML_INSTANCE.gpuInstance, 9, true);
+    view.setUint32(one + NVML_INSTANCE.computeInstance, 0xffff_ffff, true);
+    for (const [i, char] of [..."MIG-a"].entries()) view.setUint8(one + NVML_INSTANCE.uuid + i, char.charCodeAt(0));
+  });
+  const [message] = decode(bytes).messages;
+  const instances = message?.kind === "round" ? message.round.gpus[0]?.instances : undefined;
+  expect(instances).toEqual([{ uuid: "MIG-a", gpuInstance: 9, computeInstance: undefined }]);
+  const [without] = decode(round(["GPU-a"])).messages;
+  expect(without?.kind === "round" && without.round.gpus[0]?.instances).toBeUndefined();
+});
+
 test("an event without a known device or a MIG instance says neither", () => {
   const [message] = decode(events([""])).messages;
   expect(message).toMatchObject({
@@ -171,8 +189,9 @@ test("counts beyond what a struct has are refused", () => {
   const set = (offset: number, value: number) => round(["GPU-a"], (view) => view.setUint32(offset, value, true));
   expect(decode(set(at + NVML_GPU.failureCount, 25)).fault).toBe("25 failures");
   expect(decode(set(at + NVML_GPU.linkCount, 37)).fault).toBe("37 NVLinks");
+  expect(decode(set(at + NVML_GPU.instanceCount, 8)).fault).toBe("8 MIG instances");
   expect(decode(set(NVML_ROUND.gpuCount, 257)).fault).toBe("a round of 257 GPUs");
-  expect(decode(set(NVML_ROUND.gpuCount, 2)).fault).toBe("a round frame of 1168 bytes, not 2312");
+  expect(decode(set(NVML_ROUND.gpuCount, 2)).fault).toBe("a round frame of 1896 bytes, not 3768");
   expect(decode(round([""])).fault).toBe("a reading of a GPU without a UUID");
   expect(decode(pulse(NVML_CALLS.length)).fault).toBe(`a call of number ${NVML_CALLS.length}`);
 });

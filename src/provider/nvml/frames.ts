@@ -16,7 +16,7 @@ const MARK = 0x56_4e;
 const GAP_BYTES = 8;
 const EVENT_THREAD_BYTES = 8;
 
-/** The longest payload of each kind: what a decoder may have to hold is below 300 KiB. */
+/** The longest payload of each kind: what a decoder may have to hold is below 500 KiB. */
 const LONGEST: Readonly<Record<FrameKind, number>> = {
   status: NVML_STATUS.size,
   round: NVML_ROUND.size + MAX_GPUS * NVML_GPU.size,

@@ -1,7 +1,16 @@
 import { endedBySample, withLevel } from "./clearing.ts";
 import { FabricState } from "./driver-words.ts";
 import { type EventContext, meaningOf } from "./events.ts";
-import { type Fault, type Faults, hasClearing, type NvmlConditionType, raise, without } from "./fault.ts";
+import {
+  type Fault,
+  type Faults,
+  hasClearing,
+  hits,
+  type NvmlConditionType,
+  raise,
+  sparingOnly,
+  without,
+} from "./fault.ts";
 import { type LinkMemory, rememberLinks } from "./rules/link-memory.ts";
 import { LOST_KEY, lostFault, MISSING_KEY, missingFault, readinessRule } from "./rules/readiness.ts";
 import type { RuleInput } from "./rules/rule.ts";
@@ -23,6 +32,8 @@ export interface GpuHealth {
   readonly conditions: ReadonlySet<NvmlConditionType>;
   /** Readings that failed in round after round. */
   readonly unread: ReadonlyMap<NvmlConditionType, Unread>;
+  /** The list of MIG instances could not be read: what is known of them is old. */
+  readonly instancesUnread: Unread | undefined;
   /** For how long rounds have come without this GPU while the bus was healthy. */
   readonly missingMs: number;
 }
@@ -40,11 +51,17 @@ export type HealthInput =
   | { readonly kind: "event"; readonly event: NvmlEvent; readonly context: Omit<EventContext, "sample"> }
   /** The driver was exchanged, which resets every GPU. */
   | { readonly kind: "reset" }
-  /** An operator's word; for one condition, or for all. */
-  | { readonly kind: "clear"; readonly condition: string | undefined };
+  /**
+   * An operator's word; for one condition, or for all. `instance`: it is about this MIG instance alone, and so about
+   * faults that do not hit the whole GPU.
+   */
+  | { readonly kind: "clear"; readonly condition: string | undefined; readonly instance?: string | undefined };
 
 /** Without them there is nothing to read of a GPU. */
-const OPENING_CALLS = /HandleByIndex|DeviceGetUUID/;
+const OPENING_CALLS = /DeviceGetHandleByIndex|DeviceGetUUID/;
+
+/** Without them there is no list of MIG instances. */
+const INSTANCE_CALLS = /Mig|InstanceId/;
 
 /** Time between two rounds counts up to here towards a quiet period: nobody looked in a longer gap. */
 const OBSERVED_STEP_MAX_MS = 5_000;
@@ -59,6 +76,7 @@ export function newGpuHealth(uuid: string): GpuHealth {
     fabricCompleted: false,
     conditions: new Set(),
     unread: new Map(),
+    instancesUnread: undefined,
     missingMs: 0,
   };
 }
@@ -82,8 +100,10 @@ export function stepHealth(health: GpuHealth, input: HealthInput, thresholds: Th
     case "reset":
       return { ...health, faults: without(health.faults, (fault) => hasClearing(fault, "reset")) };
     case "clear": {
-      const { condition } = input;
-      const ends = (fault: Fault) => condition === undefined || fault.condition === condition;
+      const { condition, instance } = input;
+      const ends = (fault: Fault) =>
+        (condition === undefined || fault.condition === condition) &&
+        (instance === undefined || (fault.scope !== undefined && hits(fault, instance)));
       return { ...health, faults: without(health.faults, ends), missingMs: 0 };
     }
   }
@@ -115,7 +135,8 @@ function onMissing(health: GpuHealth, monoNs: bigint, busHealthy: boolean): GpuH
 
 function onEvent(health: GpuHealth, event: NvmlEvent, context: EventContext): GpuHealth {
   const { faults, ends } = meaningOf(event, context);
-  const left = without(health.faults, ({ key, monoNs }) => ends.includes(key) && monoNs <= event.monoNs);
+  const isEnded = (key: string) => ends.some((end) => key === end || key.startsWith(`${end}/`));
+  const left = without(health.faults, ({ key, monoNs }) => isEnded(key) && monoNs <= event.monoNs);
   return { ...health, faults: faults.reduce((open, fault) => raise(open, fault, event.monoNs), left) };
 }
 
@@ -134,12 +155,27 @@ function onSample(health: GpuHealth, sample: GpuSample, thresholds: Thresholds):
     for (const level of levels.values()) faults = withLevel(faults, rule.condition, level, sample.monoNs, quietMs);
     for (const draft of rule.edges(input)) faults = raise(faults, draft, sample.monoNs);
   }
+  if (sample.instances !== undefined) {
+    faults = sparingOnly(faults, new Set(sample.instances.map(({ uuid }) => uuid)));
+  }
   const unread = unreadOf(health, sample);
   const has = RULES.filter(
     (rule) => rule.applies(input) || (health.conditions.has(rule.condition) && unread.has(rule.condition)),
   );
   const conditions = new Set(has.map(({ condition }) => condition));
-  return { ...health, sample, known, links, fabricCompleted, missingMs: 0, faults, unread, conditions };
+  const instancesUnread = instancesUnreadOf(health, sample);
+  return {
+    ...health,
+    sample,
+    known,
+    links,
+    fabricCompleted,
+    missingMs: 0,
+    faults,
+    unread,
+    instancesUnread,
+    conditions,
+  };
 }
 
 /** A GPU that enumeration could not open has been asked for nothing else. */
@@ -156,6 +192,7 @@ function knownAfter(before: GpuSample | undefined, sample: GpuSample): GpuSample
     eccVolatileUncorrected: sample.eccVolatileUncorrected ?? before.eccVolatileUncorrected,
     sramEcc: sample.sramEcc ?? before.sramEcc,
     mig: sample.mig ?? before.mig,
+    instances: sample.instances ?? before.instances,
     recoveryAction: sample.recoveryAction ?? before.recoveryAction,
   };
 }
@@ -171,6 +208,11 @@ function countersFell(before: GpuSample | undefined, now: GpuSample): boolean {
     fell(before?.eccVolatileUncorrected, now.eccVolatileUncorrected) ||
     fell(before?.eccVolatileCorrected, now.eccVolatileCorrected)
   );
+}
+
+function instancesUnreadOf({ instancesUnread }: GpuHealth, { failures }: GpuSample): Unread | undefined {
+  const failure = failures.find(({ call }) => INSTANCE_CALLS.test(call));
+  return failure && { ...failure, rounds: (instancesUnread?.rounds ?? 0) + 1 };
 }
 
 function unreadOf(health: GpuHealth, sample: GpuSample): ReadonlyMap<NvmlConditionType, Unread> {

@@ -1,3 +1,4 @@
+import type { CallTimes } from "../../native/calls-page.ts";
 import type { HostMessage } from "./sample.ts";
 
 /** How a host process ended. */
@@ -19,6 +20,8 @@ export interface HostListener {
 
 export interface HostProcess {
   readonly pid: number;
+  /** The NVML function that its sampler is in, where the launcher can tell without being told. */
+  runningCall(): string | undefined;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** Lets go of one that does not end: it must not keep this process from ending. */
   abandon(): void;
@@ -28,4 +31,6 @@ export interface HostProcess {
 export interface HostLauncher {
   /** Throws where the process cannot be started. */
   launch(listener: HostListener): HostProcess;
+  /** The NVML calls that have ended, by function, in all processes so far. */
+  callTimes(): ReadonlyMap<string, CallTimes>;
 }

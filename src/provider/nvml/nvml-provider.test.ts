@@ -109,15 +109,37 @@ describe("GPUs", () => {
   });
 
   test("are well again after an operator's word", async () => {
-    const { host, launcher, provider, settle } = await playRunningProvider();
+    const { host, launcher, provider, live } = await playRunningProvider();
     launcher.last.event(xidEvent(48, "GPU-05", 10));
-    expect(provider.clear("GPU-99")).toBe(false);
-    expect(provider.clear("GPU-05", "MemoryHealthy")).toBe(true);
-    await settle();
+    expect(await provider.clear("GPU-99", undefined)).toEqual([]);
+    expect(await provider.clear("GPU-05", "MemoryHealthy")).toEqual([]);
     expect(host.state("GPU-05")).toBe("False/XidError");
-    expect(provider.clear("GPU-05")).toBe(true);
-    await settle();
+    expect(await provider.clear("gpu-05", undefined)).toMatchObject([{ type: "NVMLReady", reason: "XidError" }]);
     expect(host.state("GPU-05")).toBe("True/Initialized");
+    expect(await provider.clear("GPU-05", undefined)).toEqual([]);
+    await live(500);
+    expect(host.state("GPU-05")).toBe("True/Initialized");
+    launcher.last.event(xidEvent(48, "GPU-05", 5_000));
+    expect(await provider.clear("GPU-05", "NVMLReady")).toMatchObject([{ reason: "XidError" }]);
+  });
+
+  test("that are still lost are lost again at the next reading after an operator's word", async () => {
+    const { host, provider, live } = await playRunningProvider();
+    await live(500, UUIDS, { lost: true });
+    expect(host.state("GPU-05")).toBe("False/GPULost");
+    expect(await provider.clear("GPU-05", undefined)).toMatchObject([{ reason: "GPULost" }]);
+    expect(host.state("GPU-05")).toBe("True/Initialized");
+    await live(500, UUIDS, { lost: true });
+    expect(host.state("GPU-05")).toBe("False/GPULost");
+  });
+
+  test("have nothing to clear where an outage alone keeps them Unknown", async () => {
+    const { host, launcher, provider, settle } = await playRunningProvider();
+    launcher.last.exit({ signal: "SIGSEGV" });
+    await settle();
+    expect(host.state("GPU-05")).toBe("Unknown/NVMLHostCrashed");
+    expect(await provider.clear("GPU-05", undefined)).toEqual([]);
+    expect(host.state("GPU-05")).toBe("Unknown/NVMLHostCrashed");
   });
 
   test("are well again when a new host process brings another driver", async () => {
@@ -131,7 +153,7 @@ describe("GPUs", () => {
     launcher.last.exit({ signal: "SIGSEGV" });
     time.advance(2_000);
     launcher.last.ready({ driverVersion: "590.1" });
-    await live(500);
+    await live(1_500);
     expect(host.state("GPU-05")).toBe("True/Initialized");
   });
 
@@ -170,11 +192,11 @@ describe("a driver that hangs", () => {
     await round();
     expect(host.state("GPU-01")).toBe("True/Initialized");
     expect(host.state("GPU-00")).toBe("False/XidError");
-    expect(provider.facts().longestCallMs).toBe(1_000);
+    expect(provider.facts().longestCallMs.get("nvmlDeviceGetTemperature")).toBe(1_000);
   });
 
-  test("is left for a new host process, whose first round makes the GPUs good again", async () => {
-    const { host, launcher, time, settle, round } = await playRunningProvider();
+  test("is left for a new host process, which makes the GPUs good again when it has done better", async () => {
+    const { host, launcher, time, settle, live } = await playRunningProvider();
     time.advance(6_000);
     await settle();
     expect(launcher.hosts[0]?.signals).toEqual(["SIGKILL"]);
@@ -182,8 +204,9 @@ describe("a driver that hangs", () => {
     time.advance(1_000);
     launcher.last.ready();
     await settle();
+    await live(700);
     expect(host.state("GPU-01")).toBe("Unknown/DriverUnresponsive");
-    await round();
+    await live(500);
     expect(host.state("GPU-01")).toBe("True/Initialized");
   });
 
@@ -203,7 +226,7 @@ describe("a driver that hangs", () => {
 
 describe("a host process that crashes", () => {
   test("makes all GPUs Unknown at once, naming the function, and the next one brings them back", async () => {
-    const { host, launcher, time, settle, round, provider } = await playRunningProvider();
+    const { host, launcher, time, settle, live, provider } = await playRunningProvider();
     launcher.last.pulse(0, "nvmlDeviceGetFieldValues", 3);
     launcher.last.exit({ signal: "SIGSEGV" });
     await settle();
@@ -212,14 +235,14 @@ describe("a host process that crashes", () => {
     expect(provider.facts().hostCrashes).toBe(1);
     time.advance(1_000);
     launcher.last.ready();
-    await round();
+    await live(1_500);
     expect(host.state("GPU-01")).toBe("True/Initialized");
   });
 });
 
 describe("enumeration that fails", () => {
   test("makes all GPUs Unknown, loses none of them, and in the end the host process is replaced", async () => {
-    const { host, launcher, round, time } = await playRunningProvider();
+    const { host, launcher, round, live, time } = await playRunningProvider();
     for (let i = 0; i < 9; i++) await round([], {}, 999);
     expect(host.transactions.at(-1)).toEqual(UUIDS.map((uuid) => `${uuid} Unknown/EnumerationFailed`));
     expect(launcher.last.signals).toEqual([]);
@@ -227,7 +250,7 @@ describe("enumeration that fails", () => {
     expect(launcher.last.signals).toEqual(["SIGKILL"]);
     time.advance(1_000);
     launcher.last.ready();
-    await round();
+    await live(1_500);
     expect(host.state("GPU-01")).toBe("True/Initialized");
     expect(host.transactions.flat().some((line) => line.includes("withdrawn"))).toBe(false);
   });
@@ -251,8 +274,6 @@ describe("facts", () => {
         health: "healthy",
         action: "",
         xids: new Map(),
-        nvLinksUp: 18,
-        nvLinksTotal: 18,
         sampleAgeMs: 300,
         celsius: 40,
       },
@@ -261,12 +282,24 @@ describe("facts", () => {
         health: "unhealthy",
         action: "COMPONENT_RESET",
         xids: counted,
-        nvLinksUp: 18,
-        nvLinksTotal: 18,
         sampleAgeMs: 300,
         celsius: 40,
       },
     ]);
+  });
+
+  test("have no reading of a GPU that is lost; the last good one ages, also where it cannot be opened", async () => {
+    const { provider, live } = await playRunningProvider({}, 1);
+    const [uuid = ""] = UUIDS;
+    const failures = [{ call: "nvmlDeviceGetHandleByIndex_v2", code: 999 }];
+    await live(500, [uuid], { failures });
+    expect(provider.facts().gpus[0]?.sampleAgeMs).toBeGreaterThanOrEqual(500);
+    await live(500, [uuid]);
+    expect(provider.facts().gpus[0]?.sampleAgeMs).toBeLessThan(500);
+    expect(provider.facts().gpus[0]?.sample?.temperatureC).toBe(40);
+    await live(1_000, [uuid], { lost: true });
+    expect(provider.facts().gpus[0]).toMatchObject({ health: "unhealthy", sample: undefined });
+    expect(provider.facts().gpus[0]?.sampleAgeMs).toBeGreaterThanOrEqual(1_000);
   });
 
   test("say degraded where the event thread is lost, while rounds go on", async () => {

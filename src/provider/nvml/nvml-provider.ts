@@ -1,15 +1,16 @@
 import type { Clock, Scheduler } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import type { NvmlGpuSource, NvmlSource } from "../../metrics/nvml-source.ts";
 import { DEFAULT_RULES } from "../../store/condition-rules.ts";
 import { NVML_PROVIDER_ID } from "../../store/providers.ts";
-import type { Health, StatusInput } from "../../store/types.ts";
+import type { ConditionInput, Health, StatusInput } from "../../store/types.ts";
 import type { Provider, ProviderHost } from "../provider.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, type FleetGpu } from "./fleet.ts";
 import { isLost } from "./gpu-health.ts";
 import { statusOf } from "./gpu-status.ts";
 import type { HostLauncher } from "./host-launcher.ts";
 import { NvmlCounters } from "./nvml-counters.ts";
-import type { NvmlFacts, NvmlGpuFacts } from "./nvml-facts.ts";
+import { objectsOf } from "./objects.ts";
 import { INITIAL_STATE, type NvmlInput, type NvmlState, outageOf, stepState } from "./provider-state.ts";
 import { Publisher } from "./publisher.ts";
 import type { HostMessage, NvmlRound } from "./sample.ts";
@@ -26,6 +27,8 @@ export interface NvmlProviderOptions {
   readonly log: Logger;
   /** Between two rounds of the sampler. */
   readonly periodMs: number;
+  /** How long a driver call may take until its process is killed; undefined: what follows from the period. */
+  readonly hangTimeoutMs?: number | undefined;
   readonly thresholds: Thresholds;
   readonly ignoredXids: ReadonlySet<number>;
   readonly healthCheck: boolean;
@@ -67,7 +70,10 @@ export class NvmlProvider implements Provider {
     const { launcher, clock, scheduler, random, log, periodMs, thresholds, ignoredXids } = options;
     this.#options = options;
     this.#fleet = new Fleet({ thresholds, ignoredXids });
-    const limits = options.limits ?? { ...SUPERVISOR_DEFAULTS, watchdog: watchdogLimits(periodMs) };
+    const limits = options.limits ?? {
+      ...SUPERVISOR_DEFAULTS,
+      watchdog: watchdogLimits(periodMs, options.hangTimeoutMs),
+    };
     this.#supervisor = new Supervisor({
       launcher,
       clock,
@@ -78,6 +84,7 @@ export class NvmlProvider implements Provider {
       listener: {
         launched: () => this.#onLaunched(),
         messages: (batch) => this.#onMessages(batch),
+        starting: (what) => this.#move({ kind: "starting", what }),
         unresponsive: (what, call) => this.#onUnresponsive(what, call),
         responsive: () => this.#move({ kind: "responsive" }),
         unkillable: (pid) => this.#move({ kind: "unkillable", pid }),
@@ -94,27 +101,34 @@ export class NvmlProvider implements Provider {
     await this.#publisher.settled();
   }
 
-  /** An operator's word that a GPU is well, or one condition of it. Returns false for a GPU that is not known. */
-  clear(uuid: string, condition?: string): boolean {
-    const known = this.#fleet.clear(uuid, condition);
-    if (known) this.#publish();
-    return known;
+  async clear(name: string, type: string | undefined): Promise<readonly ConditionInput[]> {
+    const uuid = [...this.#objects().keys()].find((known) => known.toLowerCase() === name.toLowerCase());
+    if (uuid === undefined) return [];
+    const before = this.#badOf(uuid);
+    this.#fleet.clear(uuid, type);
+    const after = this.#badOf(uuid);
+    this.#publish();
+    await this.#publisher?.settled();
+    return before.filter((condition) => !after.some((still) => still.type === condition.type));
   }
 
-  facts(): NvmlFacts {
+  /** For metrics. */
+  facts(): NvmlSource {
     const { kind } = this.#state;
-    const { hostStarts, hostCrashes, hangs, runningCall, longestCallMs, eventsDropped } = this.#counters;
+    const { hostStarts, hostCrashes, hangs, eventsDropped } = this.#counters;
+    const calls = this.#options.launcher.callTimes();
     return {
       state: kind,
       monitorRunning: kind === "running" || kind === "degraded",
       driverVersion: this.#driver?.driverVersion,
       nvmlVersion: this.#driver?.nvmlVersion,
-      gpus: [...this.#fleet.gpus.keys()].flatMap((uuid) => this.#gpuFacts(uuid) ?? []),
+      gpus: [...this.#fleet.gpus].map(([uuid, gpu]) => this.#gpuFacts(uuid, gpu)),
       hostStarts,
       hostCrashes,
       hangs: new Map(hangs),
-      runningCall,
-      longestCallMs,
+      runningCall: this.#counters.runningCall(this.#options.clock.monotonicMs()),
+      calls,
+      longestCallMs: this.#counters.longestMs(calls),
       eventsDropped,
       eventsUnattributed: this.#fleet.unattributed,
     };
@@ -165,7 +179,7 @@ export class NvmlProvider implements Provider {
         this.#onGap(message.dropped);
         break;
       case "pulse":
-        this.#counters.onPulse(message);
+        this.#counters.onPulse(message, this.#options.clock.monotonicMs());
         break;
     }
   }
@@ -191,7 +205,10 @@ export class NvmlProvider implements Provider {
     if (round.code === 0) {
       const nowMs = this.#options.clock.monotonicMs();
       this.#fleet.onRound(round);
-      for (const { uuid, lost } of round.gpus) if (!lost) this.#sampledAtMs.set(uuid, nowMs);
+      for (const sample of round.gpus) {
+        // One that is lost or could not be opened has not been read.
+        if (this.#fleet.gpus.get(sample.uuid)?.health.sample === sample) this.#sampledAtMs.set(sample.uuid, nowMs);
+      }
       for (const uuid of this.#sampledAtMs.keys()) if (!this.#fleet.gpus.has(uuid)) this.#sampledAtMs.delete(uuid);
     }
     this.#failedRounds = round.code === 0 ? 0 : this.#failedRounds + 1;
@@ -223,33 +240,31 @@ export class NvmlProvider implements Provider {
 
   #publish(): void {
     if (this.#state.kind === "stopped") return;
-    const outage = outageOf(this.#state);
-    const { thresholds, healthCheck } = this.#options;
-    const wanted = new Map<string, StatusInput>();
-    for (const [uuid, { health }] of this.#fleet.gpus) {
-      wanted.set(uuid, statusOf(health, outage, { thresholds, healthCheck }));
-    }
-    this.#publisher?.show(wanted);
+    this.#publisher?.show(this.#objects());
     // Nothing more is to be had soon where there is a cause already.
-    if (this.#state.kind !== "initialising" || outage !== undefined) this.#settled.resolve();
+    if (this.#state.kind !== "initialising" || outageOf(this.#state) !== undefined) this.#settled.resolve();
   }
 
-  #gpuFacts(uuid: string): NvmlGpuFacts | undefined {
-    const gpu = this.#fleet.gpus.get(uuid);
-    if (gpu === undefined) return undefined;
+  #badOf(uuid: string): readonly ConditionInput[] {
+    return (this.#objects().get(uuid)?.conditions ?? []).filter(({ status }) => status === "False");
+  }
+
+  #objects(): ReadonlyMap<string, StatusInput> {
     const { thresholds, healthCheck } = this.#options;
-    const status = statusOf(gpu.health, outageOf(this.#state), { thresholds, healthCheck });
-    const { sample } = gpu.health;
+    return objectsOf(this.#fleet.gpus, outageOf(this.#state), { thresholds, healthCheck });
+  }
+
+  #gpuFacts(uuid: string, { health, xids }: FleetGpu): NvmlGpuSource {
+    const { thresholds, healthCheck, clock } = this.#options;
+    const status = statusOf(health, outageOf(this.#state), { thresholds, healthCheck });
     const sampledAtMs = this.#sampledAtMs.get(uuid);
     return {
       uuid,
       health: healthOf(status),
       action: status.action,
-      xids: gpu.xids,
-      sample,
-      nvLinksUp: isLost(gpu.health) ? 0 : (sample?.nvLinks.filter(({ active }) => active).length ?? 0),
-      nvLinksTotal: sample?.nvLinks.length ?? 0,
-      sampleAgeMs: sampledAtMs === undefined ? undefined : this.#options.clock.monotonicMs() - sampledAtMs,
+      xids,
+      sample: isLost(health) ? undefined : health.sample,
+      sampleAgeMs: sampledAtMs === undefined ? undefined : clock.monotonicMs() - sampledAtMs,
     };
   }
 }

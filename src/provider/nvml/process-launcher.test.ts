@@ -129,3 +129,36 @@ describe("a host process", () => {
     expect(() => launcher.launch({ messages() {}, corrupt() {}, exited() {} })).toThrow();
   });
 });
+
+test("a host process that never pauses leaves a turn to others between two pieces", async () => {
+  // Three frames of 16 bytes are base64 without padding, so that it can go on for ever.
+  const frames = Buffer.from(Buffer.concat([encodeGap(1n), encodeGap(2n), encodeGap(3n)])).toString("base64");
+  const exited = Promise.withResolvers<HostExit>();
+  const launcher = createProcessLauncher({
+    command: ["sh", "-c", 'yes "$FRAMES" | base64 -d'],
+    env: { PATH: Bun.env["PATH"], FRAMES: frames },
+    createDecoder: createFrameDecoder,
+    scheduler: systemScheduler,
+    log: silentLogger,
+  });
+  let [pieces, sinceTurn, most] = [0, 0, 0];
+  const host = launcher.launch({
+    messages() {
+      pieces++;
+      sinceTurn++;
+      most = Math.max(most, sinceTurn);
+      // Slower than the process: the pipe is full all the time.
+      for (const startedMs = performance.now(); performance.now() - startedMs < 2; );
+      if (pieces === 100) host.kill("SIGKILL");
+    },
+    corrupt: () => {},
+    exited: exited.resolve,
+  });
+  const turns = setInterval(() => {
+    sinceTurn = 0;
+  }, 0);
+  await exited.promise;
+  clearInterval(turns);
+  expect(pieces).toBeGreaterThanOrEqual(100);
+  expect(most).toBeLessThan(30);
+});

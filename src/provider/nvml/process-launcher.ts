@@ -1,9 +1,8 @@
-import { closeSync } from "node:fs";
 import type { Scheduler } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
+import { CallsLedger, type CallsPage } from "./calls-ledger.ts";
 import type { FrameDecoder } from "./frames.ts";
 import type { HostLauncher, HostListener, HostProcess } from "./host-launcher.ts";
-import type { RunningCall } from "./sample.ts";
 
 export interface ProcessLauncherOptions {
   /** The program and its arguments. */
@@ -17,14 +16,7 @@ export interface ProcessLauncherOptions {
   readonly log: Logger;
 }
 
-/** A page that a process inherits and that can be read when it has ended, however that came about. */
-export interface CallsPage {
-  /** Its descriptor; the process has it as CALLS_FD. */
-  create(): number;
-  read(fd: number): { readonly sampler: RunningCall | undefined; readonly eventThread: RunningCall | undefined };
-}
-
-/** After standard input, output and error. */
+/** Where the process has its page: after standard input, output and error. */
 export const CALLS_FD = 3;
 
 /** What is still in the pipe when a process has ended is read for so long: a helper of it may hold the other end. */
@@ -38,17 +30,22 @@ const STDERR_PIECE_MAX = 1_000;
  * server and not it; the end of its standard input tells it that the server is gone, however that came about.
  */
 export function createProcessLauncher(options: ProcessLauncherOptions): HostLauncher {
-  return { launch: (listener) => launch(options, listener) };
+  const ledger = options.callsPage === undefined ? undefined : new CallsLedger(options.callsPage);
+  return {
+    launch: (listener) => launch(options, ledger, listener),
+    callTimes: () => ledger?.times() ?? new Map(),
+  };
 }
 
 function launch(
-  { command, env, createDecoder, callsPage, scheduler, log }: ProcessLauncherOptions,
+  { command, env, createDecoder, scheduler, log }: ProcessLauncherOptions,
+  ledger: CallsLedger | undefined,
   listener: HostListener,
 ): HostProcess {
-  const page = callsPage?.create();
-  const child = spawn(command, env, page);
+  const page = ledger?.open();
+  const child = spawn(command, env, page, ledger);
   let over = false;
-  const read = readMessages(child.stdout, createDecoder(), listener, () => over);
+  const read = readMessages(child.stdout, createDecoder(), listener, scheduler, () => over);
   void readStderr(child.stderr, log, child.pid);
   void child.exited.then(async () => {
     const { promise: drained, resolve } = Promise.withResolvers<void>();
@@ -57,11 +54,12 @@ function launch(
     over = true;
     const { exitCode, signalCode } = child;
     const signal = signalCode === null ? undefined : String(signalCode);
-    const call = page === undefined ? undefined : lastCall(callsPage, page);
+    const call = page === undefined ? undefined : ledger?.close(page);
     listener.exited({ code: signal === undefined ? (exitCode ?? undefined) : undefined, signal, call });
   });
   return {
     pid: child.pid,
+    runningCall: () => (page === undefined || over ? undefined : ledger?.running(page)),
     kill: (signal) => child.kill(signal),
     abandon() {
       over = true;
@@ -71,7 +69,12 @@ function launch(
 }
 
 /** The descriptor of the page stays ours. Throws where the process cannot be started, and closes it. */
-function spawn(command: readonly string[], env: ProcessLauncherOptions["env"], page: number | undefined) {
+function spawn(
+  command: readonly string[],
+  env: ProcessLauncherOptions["env"],
+  page: number | undefined,
+  ledger: CallsLedger | undefined,
+) {
   try {
     return Bun.spawn([...command], {
       env: { ...env },
@@ -79,21 +82,8 @@ function spawn(command: readonly string[], env: ProcessLauncherOptions["env"], p
       detached: true,
     });
   } catch (error) {
-    if (page !== undefined) closeSync(page);
+    if (page !== undefined) ledger?.close(page);
     throw error;
-  }
-}
-
-/** What the process was in when it ended. The event thread nearly always waits, so the sampler is asked first. */
-function lastCall(pages: CallsPage | undefined, page: number): string | undefined {
-  try {
-    const calls = pages?.read(page);
-    return (calls?.sampler ?? calls?.eventThread)?.name;
-  } catch {
-    // The name is a help for people; the exit is told without it.
-    return undefined;
-  } finally {
-    closeSync(page);
   }
 }
 
@@ -101,6 +91,7 @@ async function readMessages(
   stdout: ReadableStream<Uint8Array>,
   decoder: FrameDecoder,
   listener: HostListener,
+  scheduler: Scheduler,
   isOver: () => boolean,
 ): Promise<void> {
   try {
@@ -108,9 +99,12 @@ async function readMessages(
       if (isOver()) return;
       const batch = decoder.push(chunk);
       if (batch.length > 0) listener.messages(batch);
-      if (decoder.fault === undefined) continue;
-      listener.corrupt(decoder.fault);
-      return;
+      if (decoder.fault !== undefined) {
+        listener.corrupt(decoder.fault);
+        return;
+      }
+      // In a storm the pipe is never empty, and reading on at once would leave no turn to anybody else until it ends.
+      await new Promise<void>((resolve) => scheduler.defer(resolve));
     }
   } catch {
     // A pipe that fails has ended; the process's exit says the rest.

@@ -1,3 +1,4 @@
+import { initFailureOf } from "./driver-words.ts";
 import type { Outage } from "./gpu-status.ts";
 
 /**
@@ -21,6 +22,7 @@ export type NvmlInput =
   | { readonly kind: "failed"; readonly stage: "load" | "init"; readonly code: number; readonly message: string }
   | { readonly kind: "round"; readonly code: number }
   | { readonly kind: "events"; readonly running: boolean; readonly code: number }
+  | { readonly kind: "starting"; readonly what: string }
   | { readonly kind: "unresponsive"; readonly what: string }
   | { readonly kind: "responsive" }
   | { readonly kind: "unkillable"; readonly pid: number }
@@ -43,6 +45,8 @@ export function stepState(state: NvmlState, input: NvmlInput): NvmlState {
       return onRound(state, input.code);
     case "events":
       return onEvents(state, input.running, input.code);
+    case "starting":
+      return onStarting(state, input.what);
     case "unresponsive": {
       const outage = { reason: UNRESPONSIVE, message: input.what };
       return { kind: "hung", outage, events: eventsOf(state) };
@@ -81,7 +85,7 @@ const settled = (events: boolean, why: string): NvmlState => (events ? { kind: "
 
 function onFailed(stage: "load" | "init", code: number, message: string): NvmlState {
   if (stage === "load") return { kind: "library-missing", outage: { reason: "NVMLLibraryMissing", message } };
-  const outage = { reason: "NVMLInitFailed", message: `nvmlInit_v2 returned ${code}: ${message}` };
+  const outage = { reason: "NVMLInitFailed", message: `${message}: ${initFailureOf(code)}` };
   return { kind: "initialising", outage, events: false };
 }
 
@@ -107,6 +111,12 @@ function onEvents(state: NvmlState, running: boolean, code: number): NvmlState {
     case "stopped":
       return state;
   }
+}
+
+/** Where all is Unknown already, it says which call there is to wait for. */
+function onStarting(state: NvmlState, what: string): NvmlState {
+  if (state.kind !== "initialising" || state.outage === undefined) return state;
+  return { ...state, outage: { reason: UNRESPONSIVE, message: `${what}, in the start of a new NVML host process` } };
 }
 
 function onUnkillable(state: NvmlState, pid: number): NvmlState {

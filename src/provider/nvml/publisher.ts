@@ -46,10 +46,11 @@ export class Publisher {
     for (let shown: unknown; shown !== this.#wanted && !this.#closed; ) {
       const wanted = this.#wanted;
       shown = wanted;
-      const changed = [...wanted].filter(([uuid, status]) => !isSame(this.#published.get(uuid), status));
-      if (changed.length > 0) await this.#publish(changed.map(([uuid, status]) => ({ name: uuid, uuid, status })));
+      // First: the MIG instances that a GPU had and those it has now are not to be seen beside each other.
       const gone = [...this.#published.keys()].filter((uuid) => !wanted.has(uuid));
       if (gone.length > 0) await this.#withdraw(gone);
+      const changed = [...wanted].filter(([uuid, status]) => !isSame(this.#published.get(uuid), status));
+      if (changed.length > 0) await this.#publish(changed.map(([uuid, status]) => ({ name: uuid, uuid, status })));
     }
     this.#busy = false;
   }

@@ -48,6 +48,8 @@ export interface GpuSample {
   /** nvmlGpuFabricState_t, its status, and the health mask; undefined on machines without a fabric. */
   readonly fabric: { readonly state: number; readonly status: number; readonly healthMask: number } | undefined;
   readonly mig: { readonly current: number; readonly pending: number } | undefined;
+  /** All MIG instances there are; undefined where nobody looked for them or the list could not be read whole. */
+  readonly instances: readonly MigInstance[] | undefined;
   /** Field 230, NVML_FI_DEV_GET_GPU_RECOVERY_ACTION: 0 NONE, 1 GPU_RESET, 2 NODE_REBOOT and so on. */
   readonly recoveryAction: number | undefined;
 }
@@ -57,6 +59,15 @@ export interface NvLinkSample {
   readonly active: boolean;
   /** Sum of the link's error counters (replay, recovery, CRC); undefined where none can be read. */
   readonly errors: bigint | undefined;
+}
+
+/** A MIG device: a compute instance within a GPU instance. */
+export interface MigInstance {
+  /** As NVML prints it, `MIG-…`. */
+  readonly uuid: string;
+  /** Undefined where the driver does not tell it. */
+  readonly gpuInstance: number | undefined;
+  readonly computeInstance: number | undefined;
 }
 
 /** An event as nvmlEventSetWait_v2 delivered it, or one that the shim itself reports. */

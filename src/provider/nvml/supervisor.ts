@@ -8,6 +8,7 @@ import {
   judge,
   lastCallOf,
   newWatch,
+  passesTrial,
   type WatchdogLimits,
   type WatchVerdict,
   watchMessages,
@@ -35,6 +36,8 @@ export const SUPERVISOR_DEFAULTS: Omit<SupervisorLimits, "watchdog"> = {
 export interface SupervisorListener {
   launched(): void;
   messages(batch: readonly HostMessage[]): void;
+  /** Before its first round, and in no hurry yet: the call that the start is in. */
+  starting(what: string): void;
   unresponsive(what: string, call: string | undefined): void;
   /** The call returned, or the silence ended. */
   responsive(): void;
@@ -67,9 +70,16 @@ export interface SupervisorOptions {
 type Phase =
   | { readonly kind: "idle" }
   | { readonly kind: "waiting"; readonly timer: Disposable }
-  | { readonly kind: "alive"; readonly host: HostProcess; readonly unresponsive: boolean }
+  | { readonly kind: "alive"; readonly host: HostProcess; readonly unresponsive: boolean; readonly slowStart?: string }
   | { readonly kind: "dying"; readonly host: HostProcess; readonly why: string; readonly timer: Disposable }
   | { readonly kind: "stopped" };
+
+/** A library that hangs while it is loaded keeps its whole process from saying anything; its page still does. */
+function named(verdict: WatchVerdict, host: HostProcess): WatchVerdict {
+  if (verdict.kind === "fine" || verdict.call !== undefined) return verdict;
+  const call = host.runningCall();
+  return call === undefined ? verdict : { ...verdict, call, what: `${verdict.what}, last seen in ${call}` };
+}
 
 /** How often silence is looked for, as a part of the limit for calls: a quarter of the half period there is for it. */
 const CHECKS_PER_LIMIT = 8;
@@ -80,6 +90,9 @@ export class Supervisor implements AsyncDisposable {
   #phase: Phase = { kind: "idle" };
   #watch: HostWatch = newWatch(0);
   #failures = 0;
+  /** The one before it crashed or was killed: its rounds wait until it has shown that it does better. */
+  #onTrial = false;
+  #heldRound: HostMessage | undefined;
   #check: Disposable | undefined;
   #stopping: PromiseWithResolvers<void> | undefined;
 
@@ -115,6 +128,7 @@ export class Supervisor implements AsyncDisposable {
   #launch(): void {
     const { launcher, clock, listener } = this.#options;
     this.#watch = newWatch(clock.monotonicMs());
+    this.#heldRound = undefined;
     let host: HostProcess;
     try {
       host = launcher.launch({
@@ -137,7 +151,22 @@ export class Supervisor implements AsyncDisposable {
     this.#watch = watchMessages(this.#watch, batch, this.#options.clock.monotonicMs());
     // First, so that a round that ends a hang counts as one after it.
     this.#judge();
-    if (this.#phase.kind === "alive") this.#options.listener.messages(batch);
+    if (this.#phase.kind !== "alive") return;
+    const news = this.#holdRounds(batch);
+    if (news.length > 0) this.#options.listener.messages(news);
+  }
+
+  /** Of the rounds of a trial the newest comes with the next message after it. */
+  #holdRounds(batch: readonly HostMessage[]): readonly HostMessage[] {
+    if (!this.#onTrial) return batch;
+    if (!passesTrial(this.#watch, this.#options.clock.monotonicMs())) {
+      this.#heldRound = batch.findLast(({ kind }) => kind === "round") ?? this.#heldRound;
+      return batch.filter(({ kind }) => kind !== "round");
+    }
+    const held = this.#heldRound;
+    this.#onTrial = false;
+    this.#heldRound = undefined;
+    return held === undefined ? batch : [held, ...batch];
   }
 
   #armCheck(): void {
@@ -159,11 +188,17 @@ export class Supervisor implements AsyncDisposable {
     const phase = this.#phase;
     if (phase.kind !== "alive") return;
     const { clock, limits, listener } = this.#options;
-    const verdict: WatchVerdict = judge(this.#watch, limits.watchdog, clock.monotonicMs());
+    const verdict = named(judge(this.#watch, limits.watchdog, clock.monotonicMs()), phase.host);
     if (verdict.kind === "fine") {
       if (!phase.unresponsive) return;
       this.#phase = { ...phase, unresponsive: false };
       listener.responsive();
+      return;
+    }
+    if (verdict.kind === "starting") {
+      if (phase.slowStart === verdict.what) return;
+      this.#phase = { ...phase, slowStart: verdict.what };
+      listener.starting(verdict.what);
       return;
     }
     if (!phase.unresponsive) {
@@ -200,6 +235,7 @@ export class Supervisor implements AsyncDisposable {
     const { firstRoundMs, failed } = this.#watch;
     const { clock, limits } = this.#options;
     if (firstRoundMs !== undefined && clock.monotonicMs() - firstRoundMs >= limits.ranWellMs) this.#failures = 0;
+    this.#onTrial = !failed;
     const killed = phase.kind === "dying" ? ` after it was killed: ${phase.why}` : "";
     const how = `ended by ${exit.signal ?? `exit status ${exit.code ?? "unknown"}`}${killed}`;
     this.#waitForNext({ how, call: exit.call ?? lastCallOf(this.#watch), explained: failed || phase.kind === "dying" });
@@ -208,7 +244,7 @@ export class Supervisor implements AsyncDisposable {
   #waitForNext(end: Omit<HostEnd, "retryMs">): void {
     const { scheduler, limits, random, log, listener } = this.#options;
     this.#failures++;
-    const retryMs = backoffMs(this.#failures, limits.backoff, random);
+    const retryMs = Math.round(backoffMs(this.#failures, limits.backoff, random));
     log.warn(`the NVML host process ${end.how}`, { call: end.call, failures: this.#failures, retryMs });
     this.#phase = { kind: "waiting", timer: scheduler.setTimer(() => this.#launch(), retryMs) };
     listener.ended({ ...end, retryMs });

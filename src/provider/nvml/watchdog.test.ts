@@ -72,7 +72,10 @@ describe("a host process", () => {
 
   test("has its time for the start, whatever runs or not, and no more", () => {
     const starting = watchMessages(newWatch(0), [pulse(20_000)], 20_000);
-    expect(judge(starting, LIMITS, LIMITS.initMs - 1).kind).toBe("fine");
+    expect(judge(starting, LIMITS, 20_000)).toMatchObject({ kind: "starting", call: "nvmlDeviceGetTemperature" });
+    expect(judge(newWatch(0), LIMITS, LIMITS.callMs - 1).kind).toBe("fine");
+    expect(judge(newWatch(0), LIMITS, LIMITS.callMs)).toMatchObject({ kind: "starting", call: undefined });
+    expect(judge(starting, LIMITS, LIMITS.initMs - 1).kind).toBe("starting");
     expect(judge(starting, LIMITS, LIMITS.initMs)).toMatchObject({ kind: "kill", call: "nvmlDeviceGetTemperature" });
   });
 });

@@ -15,7 +15,17 @@ export interface WatchdogLimits {
 }
 
 /** nvmlEventSetWait_v2 waits for 250 ms by design; twice that is no hang yet. */
-const CALL_MIN_MS = 500;
+export const CALL_MIN_MS = 500;
+
+/** To kill must come after Unknown, with time for a slow call to return: twice as long as the suspicion takes. */
+export const KILL_PERIODS_MIN = 3;
+const KILL_DEFAULT_MS = 5_000;
+
+/** Some seconds for each of 8 GPUs, where no persistence daemon keeps the driver up. */
+const START_MS = 30_000;
+
+/** A call that hangs from the first round on is seen in a pulse by then. */
+const TRIAL_MS = CALL_MIN_MS + 250;
 
 /** What one host process has shown of itself. Times are those of the server's monotonic clock. */
 export interface HostWatch {
@@ -37,22 +47,27 @@ export interface WatchedCall {
 
 export type WatchVerdict =
   | { readonly kind: "fine" }
-  | { readonly kind: "unresponsive" | "kill"; readonly call: string | undefined; readonly what: string };
+  /** `starting`: not up yet, and it takes long, as it may. `call` is undefined where no pulse has told of one. */
+  | { readonly kind: "starting" | "unresponsive" | "kill"; readonly call: string | undefined; readonly what: string };
 
 /**
  * "GPUs Unknown within two periods" is the promise: a call is suspect after one and a half, and the other half is for
  * the pulse (100 ms) and the way here. Unknown costs little and ends with the next round. To kill costs the readings of
  * seconds and may hit a driver that is merely slow, so it comes later: no NVML call that we make takes 5 s on a GPU
  * that works. The first calls after loading do where no persistence daemon runs: some seconds for each of 8 GPUs.
+ * `killMs`: at least KILL_PERIODS_MIN periods, and a second.
  */
-export function watchdogLimits(periodMs: number): WatchdogLimits {
+export function watchdogLimits(
+  periodMs: number,
+  killMs = Math.max(KILL_DEFAULT_MS, KILL_PERIODS_MIN * periodMs),
+): WatchdogLimits {
   return {
     callMs: Math.max(CALL_MIN_MS, 1.5 * periodMs),
-    killMs: Math.max(5_000, 3 * periodMs),
+    killMs,
     // A round is many calls, none of which need be slow: 256 GPUs of 60 calls of 0.3 ms are 5 s.
     roundMs: 5_000 + 2 * periodMs,
     roundKillMs: 60_000 + 2 * periodMs,
-    initMs: 30_000,
+    initMs: Math.max(START_MS, killMs),
   };
 }
 
@@ -83,20 +98,29 @@ export function watchMessages(watch: HostWatch, batch: readonly HostMessage[], n
   return next;
 }
 
-/** Pure. Until the first round nothing is known that could turn Unknown; only the limit of the start counts. */
+/**
+ * Pure. Until the first round a process brings nothing good that could turn Unknown, and its calls may take long; only
+ * the limit of the start ends it.
+ */
 export function judge(watch: HostWatch, limits: WatchdogLimits, nowMs: number): WatchVerdict {
   const { lastRoundMs } = watch;
   const call = longerOf(watch.sampler, watch.eventThread);
-  if (lastRoundMs === undefined) {
-    if (nowMs - watch.startedMs < limits.initMs) return { kind: "fine" };
-    const what = `no reading within ${inSeconds(limits.initMs)} of its start${lastSeen(watch)}`;
-    return { kind: "kill", call: lastCallOf(watch), what };
-  }
   const silentMs = nowMs - watch.lastMessageMs;
-  const roundMs = nowMs - lastRoundMs;
   const silence = (limitMs: number) =>
     `the NVML host process has been silent for more than ${inSeconds(limitMs)}${lastSeen(watch)}`;
   const running = (name: string, limitMs: number) => `${name} has been running for more than ${inSeconds(limitMs)}`;
+  if (lastRoundMs === undefined) {
+    const { callMs, initMs } = limits;
+    if (nowMs - watch.startedMs >= initMs) {
+      const what = `no reading within ${inSeconds(initMs)} of its start${lastSeen(watch)}`;
+      return { kind: "kill", call: lastCallOf(watch), what };
+    }
+    if (call !== undefined && call.ms >= callMs) {
+      return { kind: "starting", call: call.name, what: running(call.name, callMs) };
+    }
+    return silentMs >= callMs ? { kind: "starting", call: lastCallOf(watch), what: silence(callMs) } : { kind: "fine" };
+  }
+  const roundMs = nowMs - lastRoundMs;
   const noRound = (limitMs: number) => `no reading for more than ${inSeconds(limitMs)}`;
   for (const kind of ["kill", "unresponsive"] as const) {
     const callLimit = kind === "kill" ? limits.killMs : limits.callMs;
@@ -107,6 +131,15 @@ export function judge(watch: HostWatch, limits: WatchdogLimits, nowMs: number): 
     if (roundMs >= roundLimit) return { kind, call: lastCallOf(watch), what: noRound(roundLimit) };
   }
   return { kind: "fine" };
+}
+
+/**
+ * Pure. Whether a process that follows one that failed can be believed: it has been reading for a while, and no call of
+ * it hangs. Where the event thread hangs in each process anew, the rounds of the others' first moments look well.
+ */
+export function passesTrial({ firstRoundMs, sampler, eventThread }: HostWatch, nowMs: number): boolean {
+  if (firstRoundMs === undefined || nowMs - firstRoundMs < TRIAL_MS) return false;
+  return (longerOf(sampler, eventThread)?.ms ?? 0) < CALL_MIN_MS;
 }
 
 /** The function that it was last seen in. The event thread is nearly always waiting: that is no news. */

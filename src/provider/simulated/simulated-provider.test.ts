@@ -39,6 +39,16 @@ describe("the simulated provider", () => {
     expect(published[3]?.status.conditions[0]?.status).toBe("True");
   });
 
+  test("heals a GPU at an operator's word, once, and not for another condition", async () => {
+    await provider.breakGpu("gpu-1", 79);
+    expect(await provider.clear("gpu-1", "MemoryHealthy")).toEqual([]);
+    expect(await provider.clear("gpu-0", undefined)).toEqual([]);
+    expect(await provider.clear("GPU-1", "NVMLReady")).toMatchObject([{ type: "NVMLReady", reason: "XidError" }]);
+    expect(published.at(-1)).toMatchObject({ name: "gpu-1", status: { conditions: [{ status: "True" }] } });
+    expect(await provider.clear("gpu-1", undefined)).toEqual([]);
+    expect(await provider.clear("gpu-9", undefined)).toEqual([]);
+  });
+
   test("plays every Xid of the catalogue that can make a GPU unhealthy, and refuses every other", async () => {
     for (const { code, effect } of ALL_XIDS) {
       const outcome = await provider.breakGpu("gpu-0", code).then(

@@ -1,6 +1,6 @@
 import { invalidArgument, StatusError } from "../../base/status-error.ts";
 import { SIMULATED_PROVIDER_ID } from "../../store/providers.ts";
-import type { StatusInput } from "../../store/types.ts";
+import type { ConditionInput, StatusInput } from "../../store/types.ts";
 import { xidOf } from "../nvml/xids/catalogue.ts";
 import type { GpuReport, Provider, ProviderHost } from "../provider.ts";
 
@@ -18,6 +18,8 @@ const HEALTHY: StatusInput = {
 export class SimulatedProvider implements Provider {
   readonly id = SIMULATED_PROVIDER_ID;
   readonly #gpus: ReadonlyMap<string, GpuReport>;
+  /** By name. */
+  readonly #faults = new Map<string, ConditionInput>();
   #host: ProviderHost | undefined;
 
   constructor(count: number) {
@@ -48,12 +50,25 @@ export class SimulatedProvider implements Provider {
       `Xid ${xid} (${mnemonic}): ${description} (simulated); advice: ${action}; ` +
       `cleared by: simulate heal ${gpu.name}`;
     const condition = { type: "NVMLReady", status: "False", reason: "XidError", message, at: undefined } as const;
-    return this.#publish({ ...gpu, status: { conditions: [condition], action } });
+    const version = await this.#publish({ ...gpu, status: { conditions: [condition], action } });
+    this.#faults.set(gpu.name, condition);
+    return version;
   }
 
   /** Makes the GPU well again; resolves to its version. Errors: NOT_FOUND. */
   async healGpu(name: string): Promise<number> {
-    return this.#publish(this.#find(name));
+    const gpu = this.#find(name);
+    const version = await this.#publish(gpu);
+    this.#faults.delete(gpu.name);
+    return version;
+  }
+
+  /** Heals, for a simulated fault is nothing but its report. */
+  async clear(name: string, type: string | undefined): Promise<readonly ConditionInput[]> {
+    const fault = this.#faults.get(name.toLowerCase());
+    if (fault === undefined || (type !== undefined && type !== fault.type)) return [];
+    await this.healGpu(name);
+    return [fault];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,15 +4,427 @@
 // @generated from file deviceapi/admin/v1alpha1/admin.proto (package deviceapi.admin.v1alpha1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Gpu } from "../../../device/v1alpha1/gpu_pb.ts";
+import { file_device_v1alpha1_gpu } from "../../../device/v1alpha1/gpu_pb.ts";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file deviceapi/admin/v1alpha1/admin.proto.
  */
 export const file_deviceapi_admin_v1alpha1_admin: GenFile = /*@__PURE__*/
-  fileDesc("CiRkZXZpY2VhcGkvYWRtaW4vdjFhbHBoYTEvYWRtaW4ucHJvdG8SGGRldmljZWFwaS5hZG1pbi52MWFscGhhMSIxChRTaW11bGF0ZUJyZWFrUmVxdWVzdBIMCgRuYW1lGAEgASgJEgsKA3hpZBgCIAEoDSIxChVTaW11bGF0ZUJyZWFrUmVzcG9uc2USGAoQcmVzb3VyY2VfdmVyc2lvbhgBIAEoAyIjChNTaW11bGF0ZUhlYWxSZXF1ZXN0EgwKBG5hbWUYASABKAkiMAoUU2ltdWxhdGVIZWFsUmVzcG9uc2USGAoQcmVzb3VyY2VfdmVyc2lvbhgBIAEoAzLvAQoMQWRtaW5TZXJ2aWNlEnAKDVNpbXVsYXRlQnJlYWsSLi5kZXZpY2VhcGkuYWRtaW4udjFhbHBoYTEuU2ltdWxhdGVCcmVha1JlcXVlc3QaLy5kZXZpY2VhcGkuYWRtaW4udjFhbHBoYTEuU2ltdWxhdGVCcmVha1Jlc3BvbnNlEm0KDFNpbXVsYXRlSGVhbBItLmRldmljZWFwaS5hZG1pbi52MWFscGhhMS5TaW11bGF0ZUhlYWxSZXF1ZXN0Gi4uZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLlNpbXVsYXRlSGVhbFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiRkZXZpY2VhcGkvYWRtaW4vdjFhbHBoYTEvYWRtaW4ucHJvdG8SGGRldmljZWFwaS5hZG1pbi52MWFscGhhMSJAChJDbGVhckZhdWx0c1JlcXVlc3QSDAoEbmFtZRgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSKlAQoTQ2xlYXJGYXVsdHNSZXNwb25zZRIwCgdjbGVhcmVkGAEgAygLMh8uZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLkZhdWx0EjIKCXJlbWFpbmluZxgCIAMoCzIfLmRldmljZWFwaS5hZG1pbi52MWFscGhhMS5GYXVsdBIoCgNncHUYAyABKAsyGy5udmlkaWEuZGV2aWNlLnYxYWxwaGExLkdwdSJLCgVGYXVsdBITCgtwcm92aWRlcl9pZBgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIhYKFExpc3RQcm92aWRlcnNSZXF1ZXN0Ik4KFUxpc3RQcm92aWRlcnNSZXNwb25zZRI1Cglwcm92aWRlcnMYASADKAsyIi5kZXZpY2VhcGkuYWRtaW4udjFhbHBoYTEuUHJvdmlkZXIivgIKCFByb3ZpZGVyEgoKAmlkGAEgASgJEhAKCGJ1aWx0X2luGAIgASgIEg0KBW93bmVyGAMgASgJEjMKBWxlYXNlGAQgASgOMiQuZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLkxlYXNlU3RhdGUSMgoPbGVhc2VfcmVtYWluaW5nGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKDmxhc3RfaGVhcnRiZWF0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpsYXN0X3dyaXRlGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRncHVzGAggASgNEhIKCmNvbmRpdGlvbnMYCSABKA0SFgoOYmFkX2NvbmRpdGlvbnMYCiABKA0iQgoVRm9yZ2V0UHJvdmlkZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRINCgVmb3JjZRgDIAEoCCJqChZGb3JnZXRQcm92aWRlclJlc3BvbnNlEgwKBGdwdXMYASABKA0SEgoKY29uZGl0aW9ucxgCIAEoDRIUCgxkZWxldGVkX2dwdXMYAyADKAkSGAoQcmVzb3VyY2VfdmVyc2lvbhgEIAEoAyIcChpMaXN0T3BlcmF0b3JBY3Rpb25zUmVxdWVzdCJYChtMaXN0T3BlcmF0b3JBY3Rpb25zUmVzcG9uc2USOQoHYWN0aW9ucxgBIAMoCzIoLmRldmljZWFwaS5hZG1pbi52MWFscGhhMS5PcGVyYXRvckFjdGlvbiKVAQoOT3BlcmF0b3JBY3Rpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCwoDdWlkGAIgASgNEgsKA3BpZBgDIAEoBRIOCgZtZXRob2QYBCABKAkSDgoGdGFyZ2V0GAUgASgJEg4KBnJlYXNvbhgGIAEoCRIPCgdvdXRjb21lGAcgASgJIjEKFFNpbXVsYXRlQnJlYWtSZXF1ZXN0EgwKBG5hbWUYASABKAkSCwoDeGlkGAIgASgNIjEKFVNpbXVsYXRlQnJlYWtSZXNwb25zZRIYChByZXNvdXJjZV92ZXJzaW9uGAEgASgDIiMKE1NpbXVsYXRlSGVhbFJlcXVlc3QSDAoEbmFtZRgBIAEoCSIwChRTaW11bGF0ZUhlYWxSZXNwb25zZRIYChByZXNvdXJjZV92ZXJzaW9uGAEgASgDKmsKCkxlYXNlU3RhdGUSGwoXTEVBU0VfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBMRUFTRV9TVEFURV9OT05FEAESFAoQTEVBU0VfU1RBVEVfSEVMRBACEhQKEExFQVNFX1NUQVRFX0xPU1QQAzLHBQoMQWRtaW5TZXJ2aWNlEmoKC0NsZWFyRmF1bHRzEiwuZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLkNsZWFyRmF1bHRzUmVxdWVzdBotLmRldmljZWFwaS5hZG1pbi52MWFscGhhMS5DbGVhckZhdWx0c1Jlc3BvbnNlEnAKDUxpc3RQcm92aWRlcnMSLi5kZXZpY2VhcGkuYWRtaW4udjFhbHBoYTEuTGlzdFByb3ZpZGVyc1JlcXVlc3QaLy5kZXZpY2VhcGkuYWRtaW4udjFhbHBoYTEuTGlzdFByb3ZpZGVyc1Jlc3BvbnNlEnMKDkZvcmdldFByb3ZpZGVyEi8uZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLkZvcmdldFByb3ZpZGVyUmVxdWVzdBowLmRldmljZWFwaS5hZG1pbi52MWFscGhhMS5Gb3JnZXRQcm92aWRlclJlc3BvbnNlEoIBChNMaXN0T3BlcmF0b3JBY3Rpb25zEjQuZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLkxpc3RPcGVyYXRvckFjdGlvbnNSZXF1ZXN0GjUuZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLkxpc3RPcGVyYXRvckFjdGlvbnNSZXNwb25zZRJwCg1TaW11bGF0ZUJyZWFrEi4uZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLlNpbXVsYXRlQnJlYWtSZXF1ZXN0Gi8uZGV2aWNlYXBpLmFkbWluLnYxYWxwaGExLlNpbXVsYXRlQnJlYWtSZXNwb25zZRJtCgxTaW11bGF0ZUhlYWwSLS5kZXZpY2VhcGkuYWRtaW4udjFhbHBoYTEuU2ltdWxhdGVIZWFsUmVxdWVzdBouLmRldmljZWFwaS5hZG1pbi52MWFscGhhMS5TaW11bGF0ZUhlYWxSZXNwb25zZWIGcHJvdG8z", [file_device_v1alpha1_gpu, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+
+/**
+ * ClearFaultsRequest is an operator's word that a GPU is well.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ClearFaultsRequest
+ */
+export type ClearFaultsRequest = Message<"deviceapi.admin.v1alpha1.ClearFaultsRequest"> & {
+  /**
+   * The GPU's name, in any case of letters.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The condition type to clear, exactly as it is shown; empty for all.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * Why, in the operator's words: 1 to 1,024 characters. It goes to the log and to the record.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ClearFaultsRequest.
+ * Use `create(ClearFaultsRequestSchema)` to create a new message.
+ */
+export const ClearFaultsRequestSchema: GenMessage<ClearFaultsRequest> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 0);
+
+/**
+ * ClearFaultsResponse carries what was ended, and the state after it.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ClearFaultsResponse
+ */
+export type ClearFaultsResponse = Message<"deviceapi.admin.v1alpha1.ClearFaultsResponse"> & {
+  /**
+   * The conditions that were bad and no longer are, as they were; empty where there was nothing to clear.
+   *
+   * @generated from field: repeated deviceapi.admin.v1alpha1.Fault cleared = 1;
+   */
+  cleared: Fault[];
+
+  /**
+   * What is bad on the GPU after it, of every type and provider.
+   *
+   * @generated from field: repeated deviceapi.admin.v1alpha1.Fault remaining = 2;
+   */
+  remaining: Fault[];
+
+  /**
+   * The GPU after it, as consumers see it.
+   *
+   * @generated from field: nvidia.device.v1alpha1.Gpu gpu = 3;
+   */
+  gpu?: Gpu | undefined;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ClearFaultsResponse.
+ * Use `create(ClearFaultsResponseSchema)` to create a new message.
+ */
+export const ClearFaultsResponseSchema: GenMessage<ClearFaultsResponse> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 1);
+
+/**
+ * Fault is a bad condition, as one provider reports it.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.Fault
+ */
+export type Fault = Message<"deviceapi.admin.v1alpha1.Fault"> & {
+  /**
+   * Who reports it.
+   *
+   * @generated from field: string provider_id = 1;
+   */
+  providerId: string;
+
+  /**
+   * The condition's type.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * The condition's reason.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The condition's message.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.Fault.
+ * Use `create(FaultSchema)` to create a new message.
+ */
+export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 2);
+
+/**
+ * ListProvidersRequest asks for every provider.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ListProvidersRequest
+ */
+export type ListProvidersRequest = Message<"deviceapi.admin.v1alpha1.ListProvidersRequest"> & {
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ListProvidersRequest.
+ * Use `create(ListProvidersRequestSchema)` to create a new message.
+ */
+export const ListProvidersRequestSchema: GenMessage<ListProvidersRequest> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 3);
+
+/**
+ * ListProvidersResponse carries the providers.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ListProvidersResponse
+ */
+export type ListProvidersResponse = Message<"deviceapi.admin.v1alpha1.ListProvidersResponse"> & {
+  /**
+   * Every provider that the server knows.
+   *
+   * @generated from field: repeated deviceapi.admin.v1alpha1.Provider providers = 1;
+   */
+  providers: Provider[];
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ListProvidersResponse.
+ * Use `create(ListProvidersResponseSchema)` to create a new message.
+ */
+export const ListProvidersResponseSchema: GenMessage<ListProvidersResponse> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 4);
+
+/**
+ * Provider is one that has written to this server.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.Provider
+ */
+export type Provider = Message<"deviceapi.admin.v1alpha1.Provider"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whether it is part of the server.
+   *
+   * @generated from field: bool built_in = 2;
+   */
+  builtIn: boolean;
+
+  /**
+   * The identity that owns the id, such as uid:1000 or tcp; empty for a built-in one.
+   *
+   * @generated from field: string owner = 3;
+   */
+  owner: string;
+
+  /**
+   * The state of its lease.
+   *
+   * @generated from field: deviceapi.admin.v1alpha1.LeaseState lease = 4;
+   */
+  lease: LeaseState;
+
+  /**
+   * How long the lease lasts without another heartbeat or write; only where it is in force.
+   *
+   * @generated from field: google.protobuf.Duration lease_remaining = 5;
+   */
+  leaseRemaining?: Duration | undefined;
+
+  /**
+   * When its last heartbeat came, on the server's clock; not set where there was none.
+   *
+   * @generated from field: google.protobuf.Timestamp last_heartbeat = 6;
+   */
+  lastHeartbeat?: Timestamp | undefined;
+
+  /**
+   * When it last wrote; not set where it never did.
+   *
+   * @generated from field: google.protobuf.Timestamp last_write = 7;
+   */
+  lastWrite?: Timestamp | undefined;
+
+  /**
+   * GPUs that it has registered or reports on.
+   *
+   * @generated from field: uint32 gpus = 8;
+   */
+  gpus: number;
+
+  /**
+   * Conditions that it reports, on all GPUs together.
+   *
+   * @generated from field: uint32 conditions = 9;
+   */
+  conditions: number;
+
+  /**
+   * How many of these are bad.
+   *
+   * @generated from field: uint32 bad_conditions = 10;
+   */
+  badConditions: number;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.Provider.
+ * Use `create(ProviderSchema)` to create a new message.
+ */
+export const ProviderSchema: GenMessage<Provider> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 5);
+
+/**
+ * ForgetProviderRequest names a provider that is gone.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ForgetProviderRequest
+ */
+export type ForgetProviderRequest = Message<"deviceapi.admin.v1alpha1.ForgetProviderRequest"> & {
+  /**
+   * The provider's id, exactly as ListProviders shows it.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Why, in the operator's words: up to 1,024 characters. It goes to the log and to the record.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * Forget it although its lease is in force.
+   *
+   * @generated from field: bool force = 3;
+   */
+  force: boolean;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ForgetProviderRequest.
+ * Use `create(ForgetProviderRequestSchema)` to create a new message.
+ */
+export const ForgetProviderRequestSchema: GenMessage<ForgetProviderRequest> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 6);
+
+/**
+ * ForgetProviderResponse carries what was removed.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ForgetProviderResponse
+ */
+export type ForgetProviderResponse = Message<"deviceapi.admin.v1alpha1.ForgetProviderResponse"> & {
+  /**
+   * GPUs that it had registered or reported on.
+   *
+   * @generated from field: uint32 gpus = 1;
+   */
+  gpus: number;
+
+  /**
+   * Conditions that went with it.
+   *
+   * @generated from field: uint32 conditions = 2;
+   */
+  conditions: number;
+
+  /**
+   * The names of the GPUs that were deleted, because nobody else has registered them.
+   *
+   * @generated from field: repeated string deleted_gpus = 3;
+   */
+  deletedGpus: string[];
+
+  /**
+   * A version of the server that has the removal: to watch what follows it.
+   *
+   * @generated from field: int64 resource_version = 4;
+   */
+  resourceVersion: bigint;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ForgetProviderResponse.
+ * Use `create(ForgetProviderResponseSchema)` to create a new message.
+ */
+export const ForgetProviderResponseSchema: GenMessage<ForgetProviderResponse> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 7);
+
+/**
+ * ListOperatorActionsRequest asks for the record.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ListOperatorActionsRequest
+ */
+export type ListOperatorActionsRequest = Message<"deviceapi.admin.v1alpha1.ListOperatorActionsRequest"> & {
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ListOperatorActionsRequest.
+ * Use `create(ListOperatorActionsRequestSchema)` to create a new message.
+ */
+export const ListOperatorActionsRequestSchema: GenMessage<ListOperatorActionsRequest> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 8);
+
+/**
+ * ListOperatorActionsResponse carries the record.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.ListOperatorActionsResponse
+ */
+export type ListOperatorActionsResponse = Message<"deviceapi.admin.v1alpha1.ListOperatorActionsResponse"> & {
+  /**
+   * The oldest first.
+   *
+   * @generated from field: repeated deviceapi.admin.v1alpha1.OperatorAction actions = 1;
+   */
+  actions: OperatorAction[];
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.ListOperatorActionsResponse.
+ * Use `create(ListOperatorActionsResponseSchema)` to create a new message.
+ */
+export const ListOperatorActionsResponseSchema: GenMessage<ListOperatorActionsResponse> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 9);
+
+/**
+ * OperatorAction is one call of this service, and who made it.
+ *
+ * @generated from message deviceapi.admin.v1alpha1.OperatorAction
+ */
+export type OperatorAction = Message<"deviceapi.admin.v1alpha1.OperatorAction"> & {
+  /**
+   * When it was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * The caller's uid, as the kernel tells it.
+   *
+   * @generated from field: uint32 uid = 2;
+   */
+  uid: number;
+
+  /**
+   * The caller's process.
+   *
+   * @generated from field: int32 pid = 3;
+   */
+  pid: number;
+
+  /**
+   * The method, such as ClearFaults.
+   *
+   * @generated from field: string method = 4;
+   */
+  method: string;
+
+  /**
+   * The GPU or provider that it named.
+   *
+   * @generated from field: string target = 5;
+   */
+  target: string;
+
+  /**
+   * Why, in the operator's words.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * What came of it, or the code and message of the error.
+   *
+   * @generated from field: string outcome = 7;
+   */
+  outcome: string;
+};
+
+/**
+ * Describes the message deviceapi.admin.v1alpha1.OperatorAction.
+ * Use `create(OperatorActionSchema)` to create a new message.
+ */
+export const OperatorActionSchema: GenMessage<OperatorAction> = /*@__PURE__*/
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 10);
 
 /**
  * SimulateBreakRequest names a GPU and a fault.
@@ -40,7 +452,7 @@ export type SimulateBreakRequest = Message<"deviceapi.admin.v1alpha1.SimulateBre
  * Use `create(SimulateBreakRequestSchema)` to create a new message.
  */
 export const SimulateBreakRequestSchema: GenMessage<SimulateBreakRequest> = /*@__PURE__*/
-  messageDesc(file_deviceapi_admin_v1alpha1_admin, 0);
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 11);
 
 /**
  * SimulateBreakResponse carries the outcome.
@@ -61,7 +473,7 @@ export type SimulateBreakResponse = Message<"deviceapi.admin.v1alpha1.SimulateBr
  * Use `create(SimulateBreakResponseSchema)` to create a new message.
  */
 export const SimulateBreakResponseSchema: GenMessage<SimulateBreakResponse> = /*@__PURE__*/
-  messageDesc(file_deviceapi_admin_v1alpha1_admin, 1);
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 12);
 
 /**
  * SimulateHealRequest names a GPU.
@@ -82,7 +494,7 @@ export type SimulateHealRequest = Message<"deviceapi.admin.v1alpha1.SimulateHeal
  * Use `create(SimulateHealRequestSchema)` to create a new message.
  */
 export const SimulateHealRequestSchema: GenMessage<SimulateHealRequest> = /*@__PURE__*/
-  messageDesc(file_deviceapi_admin_v1alpha1_admin, 2);
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 13);
 
 /**
  * SimulateHealResponse carries the outcome.
@@ -103,19 +515,117 @@ export type SimulateHealResponse = Message<"deviceapi.admin.v1alpha1.SimulateHea
  * Use `create(SimulateHealResponseSchema)` to create a new message.
  */
 export const SimulateHealResponseSchema: GenMessage<SimulateHealResponse> = /*@__PURE__*/
-  messageDesc(file_deviceapi_admin_v1alpha1_admin, 3);
+  messageDesc(file_deviceapi_admin_v1alpha1_admin, 14);
 
 /**
- * AdminService plays faults on simulated GPUs.
+ * LeaseState says how a provider's silence is judged.
+ *
+ * @generated from enum deviceapi.admin.v1alpha1.LeaseState
+ */
+export enum LeaseState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: LEASE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It never sent a heartbeat, so it cannot expire. Built-in providers have no lease either.
+   *
+   * @generated from enum value: LEASE_STATE_NONE = 1;
+   */
+  NONE = 1,
+
+  /**
+   * In force.
+   *
+   * @generated from enum value: LEASE_STATE_HELD = 2;
+   */
+  HELD = 2,
+
+  /**
+   * Run out: its good conditions are Unknown, its bad ones stay.
+   *
+   * @generated from enum value: LEASE_STATE_LOST = 3;
+   */
+  LOST = 3,
+}
+
+/**
+ * Describes the enum deviceapi.admin.v1alpha1.LeaseState.
+ */
+export const LeaseStateSchema: GenEnum<LeaseState> = /*@__PURE__*/
+  enumDesc(file_deviceapi_admin_v1alpha1_admin, 0);
+
+/**
+ * AdminService is the operator's side of the server: the word that ends a fault, the providers and what they left
+ * behind, and faults played on simulated GPUs. Every call that changes something is written to the log, with the uid
+ * and pid of its caller, and kept in a record (ListOperatorActions).
+ *
+ * Errors of every method: PERMISSION_DENIED (over TCP, or another uid).
  *
  * @generated from service deviceapi.admin.v1alpha1.AdminService
  */
 export const AdminService: GenService<{
   /**
+   * ClearFaults ends the faults that the built-in providers hold open on a GPU, with those that wait for a human among
+   * them. A fault that the hardware still shows comes back with the next reading, and an Xid with the next of its kind.
+   * A fault reported by an external provider is that provider's to end.
+   *
+   * Errors: NOT_FOUND (no GPU of that name), INVALID_ARGUMENT (name or reason left out, a text too long, or the type
+   * Ready, which follows from the others), FAILED_PRECONDITION (the only faults meant are an external provider's; the
+   * message names it and what to do instead).
+   *
+   * @generated from rpc deviceapi.admin.v1alpha1.AdminService.ClearFaults
+   */
+  clearFaults: {
+    methodKind: "unary";
+    input: typeof ClearFaultsRequestSchema;
+    output: typeof ClearFaultsResponseSchema;
+  },
+  /**
+   * ListProviders tells who has written to this server, at one instant. Built-in providers stand first, then external
+   * ones, by id.
+   *
+   * @generated from rpc deviceapi.admin.v1alpha1.AdminService.ListProviders
+   */
+  listProviders: {
+    methodKind: "unary";
+    input: typeof ListProvidersRequestSchema;
+    output: typeof ListProvidersResponseSchema;
+  },
+  /**
+   * ForgetProvider removes an external provider that is gone for good: its registrations, its conditions, its lease and
+   * its id, in one transaction. A GPU without a registration is deleted, as with UnregisterGpu. The provider is not
+   * told: one that still runs has to register its GPUs anew.
+   *
+   * Errors: NOT_FOUND (no provider of that id), INVALID_ARGUMENT (id left out, a text too long), FAILED_PRECONDITION (a
+   * built-in provider; or one whose lease is in force, unless force is set).
+   *
+   * @generated from rpc deviceapi.admin.v1alpha1.AdminService.ForgetProvider
+   */
+  forgetProvider: {
+    methodKind: "unary";
+    input: typeof ForgetProviderRequestSchema;
+    output: typeof ForgetProviderResponseSchema;
+  },
+  /**
+   * ListOperatorActions tells what was asked of this service last, whether it succeeded or not: up to 100 calls that
+   * change something, the oldest first. The record ends with the process; the log has them all.
+   *
+   * @generated from rpc deviceapi.admin.v1alpha1.AdminService.ListOperatorActions
+   */
+  listOperatorActions: {
+    methodKind: "unary";
+    input: typeof ListOperatorActionsRequestSchema;
+    output: typeof ListOperatorActionsResponseSchema;
+  },
+  /**
    * SimulateBreak makes a simulated GPU report the fault of an Xid, as real hardware would.
    *
    * Errors: FAILED_PRECONDITION (the server runs without --simulate), NOT_FOUND (no simulated GPU of that name),
-   * INVALID_ARGUMENT (Xid out of range), PERMISSION_DENIED.
+   * INVALID_ARGUMENT (Xid out of range).
    *
    * @generated from rpc deviceapi.admin.v1alpha1.AdminService.SimulateBreak
    */

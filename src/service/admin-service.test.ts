@@ -1,0 +1,257 @@
+import { describe, expect, test } from "bun:test";
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { LogFields } from "../base/log.ts";
+import { silentLogger } from "../base/log.ts";
+import { StatusError } from "../base/status-error.ts";
+import { AdminService, LeaseState } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
+import type { Provider } from "../provider/provider.ts";
+import { createStoreHost } from "../provider/store-host.ts";
+import { condition, peer, TestStore } from "../testing/test-store.ts";
+import { createAdminService } from "./admin-service.ts";
+import { AUDIT_ENTRIES_MAX } from "./audit-log.ts";
+import type { Call, UnaryMethod } from "./call.ts";
+
+const { clearFaults, listProviders, forgetProvider, listOperatorActions, simulateHeal } = AdminService.method;
+const A = peer(1, "a");
+const B = peer(2, "b");
+const WELL = condition("NVMLReady", "True");
+const BAD = condition("NVMLReady", "False", { reason: "XidError" });
+const DBE = condition("Memory", "False", { reason: "Dbe" });
+
+const CALL: Call = {
+  method: "",
+  peer: { kind: "unix", connection: 1, pid: 77, uid: 0, gid: 0, groups: [] },
+  deadlineMs: undefined,
+  cancelled: false,
+  onCancel: () => {},
+};
+
+/** A service over a store in simulated time, and a built-in provider with one GPU, gpu-0, that is bad. */
+async function setUp() {
+  const store = new TestStore();
+  const host = createStoreHost(store.store, "nvml-provider", () => {});
+  const publish = async (status: typeof BAD) => {
+    await host.publish([{ name: "gpu-0", uuid: "", status: { conditions: [status], action: "" } }]);
+  };
+  await publish(BAD);
+  let open = true;
+  const builtin: Provider = {
+    id: "nvml-provider",
+    start: async () => {},
+    async clear(name, type) {
+      if (!open || name !== "gpu-0" || (type !== undefined && type !== BAD.type)) return [];
+      open = false;
+      await publish(WELL);
+      return [BAD];
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+  const lines: (LogFields | undefined)[] = [];
+  const methods = createAdminService({
+    store: store.store,
+    clock: store.time,
+    log: { ...silentLogger, info: (_, fields) => void lines.push(fields) },
+    providers: [builtin],
+    simulation: undefined,
+  });
+  async function call<I extends DescMessage, O extends DescMessage>(
+    desc: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+  ): Promise<MessageShape<O>> {
+    const method = methods.find(({ name }) => name.endsWith(`/${desc.name}`)) as UnaryMethod;
+    const reply = await method.handle(toBinary(desc.input, create(desc.input, request)), CALL);
+    return fromBinary(desc.output, reply);
+  }
+  const failure = async <I extends DescMessage, O extends DescMessage>(
+    desc: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+  ) =>
+    call(desc, request).then(
+      () => "OK",
+      (error: unknown) => (error instanceof StatusError ? `${error.code}: ${error.message}` : error),
+    );
+  const actions = async () => (await call(listOperatorActions, {})).actions;
+  return { store, methods, call, failure, actions, lines };
+}
+
+test("every method is for administrators alone", async () => {
+  const { methods } = await setUp();
+  expect(methods.map(({ name, access }) => `${name.split("/")[1]} ${access}`)).toEqual(
+    AdminService.methods.map(({ name }) => `${name} admin`),
+  );
+});
+
+describe("ClearFaults", () => {
+  test("tells what it ended and how the GPU is after it", async () => {
+    const { store, call } = await setUp();
+    const reply = await call(clearFaults, { name: "gpu-0", reason: "looked at" });
+    expect(reply).toMatchObject({
+      cleared: [{ providerId: "nvml-provider", type: "NVMLReady", reason: "XidError" }],
+      remaining: [],
+      gpu: { metadata: { name: "gpu-0" }, resourceVersion: BigInt(store.version) },
+    });
+    expect(reply.gpu?.status?.conditions[0]).toMatchObject({ type: "Ready", status: "True" });
+  });
+
+  test("that finds nothing says so, and what is bad besides", async () => {
+    const { store, call } = await setUp();
+    store.register(A, "gpu-0");
+    store.report(A, "gpu-0", DBE);
+    const other = await call(clearFaults, { name: "GPU-0", type: "Fan", reason: "r" });
+    expect(other).toMatchObject({ cleared: [], remaining: [{ type: "NVMLReady" }, { type: "Memory" }] });
+    store.report(A, "gpu-0");
+    await call(clearFaults, { name: "gpu-0", reason: "r" });
+    expect(await call(clearFaults, { name: "gpu-0", reason: "r" })).toMatchObject({ cleared: [], remaining: [] });
+  });
+
+  test("ends what is built in and tells of what is an external provider's", async () => {
+    const { store, call } = await setUp();
+    store.register(A, "gpu-0");
+    store.report(A, "gpu-0", DBE);
+    expect(await call(clearFaults, { name: "gpu-0", reason: "r" })).toMatchObject({
+      cleared: [{ type: "NVMLReady" }],
+      remaining: [{ providerId: "a", type: "Memory", reason: "Dbe" }],
+    });
+  });
+
+  test("is refused where all that is meant is an external provider's, with what to do instead", async () => {
+    const { store, failure } = await setUp();
+    for (const writer of [A, B]) {
+      store.register(writer, "gpu-0");
+      store.report(writer, "gpu-0", DBE);
+    }
+    const request = { name: "gpu-0", type: "Memory", reason: "r" };
+    expect(await failure(clearFaults, request)).toBe(
+      'FAILED_PRECONDITION: Memory of gpu-0 is what provider "a" reports (and 1 more): it has to report it good ' +
+        "itself; if it is gone for good, run: device-api-server provider forget a",
+    );
+    store.heartbeat(A);
+    expect(await failure(clearFaults, request)).toEndWith("it is alive, and has to report it good itself");
+  });
+
+  test("quotes a provider's id for the shell", async () => {
+    const { store, failure } = await setUp();
+    const odd = peer(1, "it's; odd");
+    store.register(odd, "gpu-0");
+    store.report(odd, "gpu-0", DBE);
+    expect(await failure(clearFaults, { name: "gpu-0", type: "Memory", reason: "r" })).toEndWith(
+      "provider forget 'it'\\''s; odd'",
+    );
+  });
+
+  test.each([
+    ["INVALID_ARGUMENT: name: ", { name: "", reason: "r" }],
+    ["INVALID_ARGUMENT: reason: must not be empty", { name: "gpu-0", reason: " " }],
+    ["INVALID_ARGUMENT: reason: 1025 characters", { name: "gpu-0", reason: "r".repeat(1_025) }],
+    ["INVALID_ARGUMENT: type: 317 characters", { name: "gpu-0", reason: "r", type: "t".repeat(317) }],
+    ["INVALID_ARGUMENT: type: Ready follows", { name: "gpu-0", reason: "r", type: "Ready" }],
+    ['NOT_FOUND: no GPU is named "gpu-1"', { name: "gpu-1", reason: "r" }],
+  ])("fails with %s", async (text, request) => {
+    const { failure } = await setUp();
+    expect(await failure(clearFaults, request)).toStartWith(text);
+  });
+});
+
+describe("ListProviders", () => {
+  test("tells of each whose it is, when it was heard, what is left of its lease and what stands there", async () => {
+    const { store, call } = await setUp();
+    store.register(B, "gpu-0");
+    store.report(B, "gpu-0", DBE, WELL);
+    store.heartbeat(A);
+    store.pass(10_000);
+    const nowMs = store.time.wallUs() / 1_000;
+    const { providers } = await call(listProviders, {});
+    expect(providers.map(({ id, builtIn, owner, lease }) => [id, builtIn, owner, lease])).toEqual([
+      ["nvml-provider", true, "", LeaseState.NONE],
+      ["a", false, "uid:1", LeaseState.HELD],
+      ["b", false, "uid:2", LeaseState.NONE],
+    ]);
+    const [nvml, a, b] = providers;
+    expect([nvml, a, b].map((p) => [p?.gpus, p?.conditions, p?.badConditions])).toEqual([
+      [1, 1, 1],
+      [0, 0, 0],
+      [1, 2, 1],
+    ]);
+    expect(a?.leaseRemaining && durationMs(a.leaseRemaining)).toBe(20_000);
+    expect(a?.lastHeartbeat && timestampMs(a.lastHeartbeat)).toBe(Math.round(nowMs - 10_000));
+    expect([a?.lastWrite, b?.lastHeartbeat, b?.leaseRemaining]).toEqual([undefined, undefined, undefined]);
+    expect(b?.lastWrite && timestampMs(b.lastWrite)).toBe(Math.round(nowMs - 10_000));
+    store.pass(20_000);
+    expect((await call(listProviders, {})).providers[1]).toMatchObject({ lease: LeaseState.LOST });
+  });
+});
+
+describe("ForgetProvider", () => {
+  test("removes everything of the provider, and tells what went", async () => {
+    const { store, call } = await setUp();
+    for (const name of ["gpu-0", "gpu-9"]) {
+      store.register(A, name);
+      store.report(A, name, DBE);
+    }
+    const reply = await call(forgetProvider, { id: "a" });
+    expect(reply).toMatchObject({ gpus: 2, conditions: 2, deletedGpus: ["gpu-9"] });
+    expect(reply.resourceVersion).toBe(BigInt(store.version));
+    expect(store.names()).toEqual(["gpu-0"]);
+    expect((await call(listProviders, {})).providers.map(({ id }) => id)).toEqual(["nvml-provider"]);
+  });
+
+  test.each([
+    ["INVALID_ARGUMENT: id: must not be empty", { id: "" }],
+    ["INVALID_ARGUMENT: id: 254 characters", { id: "x".repeat(254) }],
+    ["INVALID_ARGUMENT: reason: 1025 characters", { id: "a", reason: "r".repeat(1_025) }],
+    ['NOT_FOUND: there is no provider "nobody"', { id: "nobody" }],
+    ['FAILED_PRECONDITION: provider "nvml-provider" is built in', { id: "nvml-provider", force: true }],
+    ['FAILED_PRECONDITION: provider "operator" is built in', { id: "operator" }],
+  ])("fails with %s", async (text, request) => {
+    const { failure } = await setUp();
+    expect(await failure(forgetProvider, request)).toStartWith(text);
+  });
+});
+
+describe("the record", () => {
+  test("has who asked for what, why, when, and what came of it, as the log has", async () => {
+    const { store, call, failure, actions, lines } = await setUp();
+    await call(clearFaults, { name: "gpu-0", reason: "looked at" });
+    store.pass(1_000);
+    await failure(forgetProvider, { id: "nobody", reason: "uninstalled" });
+    await failure(simulateHeal, { name: "gpu-0" });
+    const expected = [
+      ["ClearFaults", "gpu-0", "looked at", "cleared NVMLReady"],
+      ["ForgetProvider", "nobody", "uninstalled", 'NOT_FOUND: there is no provider "nobody"'],
+      ["SimulateHeal", "gpu-0", "", expect.stringContaining("FAILED_PRECONDITION: there are no simulated GPUs")],
+    ];
+    const entries = await actions();
+    expect(entries.map(({ method, target, reason, outcome }) => [method, target, reason, outcome])).toEqual(expected);
+    expect(lines.map((line) => [line?.["method"], line?.["target"], line?.["reason"], line?.["outcome"]])).toEqual(
+      expected,
+    );
+    for (const who of [...entries, ...lines]) expect(who).toMatchObject({ uid: 0, pid: 77 });
+    const times = entries.map(({ time }) => time && timestampMs(time));
+    expect(times).toEqual([times[0], (times[0] ?? 0) + 1_000, (times[0] ?? 0) + 1_000]);
+  });
+
+  test("keeps the last ones alone, each of a bounded length; calls that ask for nothing leave no trace", async () => {
+    const { call, failure, actions } = await setUp();
+    for (let i = 0; i < AUDIT_ENTRIES_MAX + 5; i++) await call(clearFaults, { name: "gpu-0", reason: `r${i}` });
+    await call(listProviders, {});
+    await failure(clearFaults, { name: "gpu-0", reason: "" });
+    const kept = await actions();
+    expect([kept.length, kept[0]?.reason, kept.at(-1)?.reason]).toEqual([
+      AUDIT_ENTRIES_MAX,
+      "r5",
+      `r${AUDIT_ENTRIES_MAX + 4}`,
+    ]);
+    await failure(clearFaults, { name: "x".repeat(100_000), reason: "r" });
+    const last = (await actions()).at(-1);
+    expect([last?.target.length ?? 0, last?.outcome.length ?? 0].every((length) => length < 600)).toBe(true);
+  });
+});

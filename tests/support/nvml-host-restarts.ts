@@ -1,0 +1,90 @@
+/**
+ * One server's NVML provider, with the binary as its host process, which is killed so many times as soon as its
+ * readings come. Prints the descriptors and threads of this process after the first start, after ten more and at the
+ * end. The backoff of the server would make 100 restarts take an hour, so here it is short.
+ *
+ * Arguments: BINARY DRIVER_ROOT COUNT.
+ */
+import { readdirSync } from "node:fs";
+import { systemClock, systemScheduler } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { readCallsPage } from "../../src/native/calls-page.ts";
+import { nvmlShim } from "../../src/native/nvml.ts";
+import { createFrameDecoder } from "../../src/provider/nvml/frames.ts";
+import type { HostLauncher } from "../../src/provider/nvml/host-launcher.ts";
+import { NvmlProvider } from "../../src/provider/nvml/nvml-provider.ts";
+import { CALLS_FD, createProcessLauncher } from "../../src/provider/nvml/process-launcher.ts";
+import { SUPERVISOR_DEFAULTS } from "../../src/provider/nvml/supervisor.ts";
+import { DEFAULT_THRESHOLDS } from "../../src/provider/nvml/thresholds.ts";
+import { watchdogLimits } from "../../src/provider/nvml/watchdog.ts";
+import type { StatusInput } from "../../src/store/types.ts";
+
+const PERIOD_MS = 100;
+const [binary = "", driverRoot = "", count = ""] = process.argv.slice(2);
+
+const args = [`--driver-root=${driverRoot}`, `--period-ms=${PERIOD_MS}`, `--calls-fd=${CALLS_FD}`];
+const launcher = createProcessLauncher({
+  command: [binary, "nvml-host", ...args],
+  env: process.env,
+  createDecoder: createFrameDecoder,
+  callsPage: { create: () => nvmlShim().createCallsPage(), read: readCallsPage },
+  scheduler: systemScheduler,
+  log: silentLogger,
+});
+let pid = 0;
+const noting: HostLauncher = {
+  ...launcher,
+  launch(listener) {
+    const host = launcher.launch(listener);
+    pid = host.pid;
+    return host;
+  },
+};
+await using provider = new NvmlProvider({
+  launcher: noting,
+  clock: systemClock,
+  scheduler: systemScheduler,
+  random: () => 0,
+  log: silentLogger,
+  periodMs: PERIOD_MS,
+  thresholds: DEFAULT_THRESHOLDS,
+  ignoredXids: new Set(),
+  healthCheck: true,
+  limits: { ...SUPERVISOR_DEFAULTS, backoff: { firstMs: 20, maxMs: 20 }, watchdog: watchdogLimits(PERIOD_MS) },
+});
+
+let news = Promise.withResolvers<void>();
+const shown = new Map<string, StatusInput>();
+await provider.start({
+  publish: (reports) => {
+    for (const { name, status } of reports) shown.set(name, status);
+    news.resolve();
+    news = Promise.withResolvers();
+    return Promise.resolve(new Map());
+  },
+  withdraw: () => Promise.resolve(),
+});
+
+async function until(status: string): Promise<void> {
+  const isSo = ({ conditions }: StatusInput) =>
+    conditions.some((condition) => condition.type === "NVMLReady" && condition.status === status);
+  while (shown.size === 0 || ![...shown.values()].every(isSo)) await news.promise;
+}
+
+function held() {
+  // What the collector frees is no leak.
+  Bun.gc(true);
+  return { fds: readdirSync("/proc/self/fd").length, threads: readdirSync("/proc/self/task").length };
+}
+
+const counts: Record<string, unknown> = {};
+for (let i = 0; i <= Number(count); i++) {
+  await until("True");
+  if (i === 0) counts["first"] = held();
+  if (i === 10) counts["tenth"] = held();
+  if (i === Number(count)) break;
+  process.kill(pid, "SIGKILL");
+  await until("Unknown");
+}
+counts["last"] = held();
+console.log(JSON.stringify(counts));
