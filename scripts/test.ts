@@ -1,6 +1,7 @@
 /**
  * Runs every check and test, or the part named by the argument (lint, unit, e2e), and counts them together. A failing
- * step prints all it wrote; later steps go on. The output of each step is kept under dist/test/.
+ * step prints all it wrote; later steps go on. The output of each step is kept under dist/test/. The parts chart
+ * and image stand apart: they need tools that take minutes to build, or that a usual machine does not have.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -22,6 +23,8 @@ const SLOW_FILE_MS = 5_000;
 /** Two already keep the smallest machine busy; more than four only compete for memory. */
 const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
 
+/** Parts of their own. */
+const APART = ["tests/chart", "tests/image"];
 /** What tests/ asks for by name; a test that misses one says so and is counted as skipped. */
 const TEST_TOOLS = ["grpcurl", "nfpm"];
 
@@ -49,6 +52,8 @@ const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
   lint: () => inTurn([() => pooled(LINT, 2, check)]),
   unit: () => inTurn([() => check(ZIG_TEST), () => check(SHIM), unitTests]),
   e2e: () => inTurn([wholeProcessTests]),
+  chart: () => inTurn([() => goTools("helm", "helm3"), () => inFolder("tests/chart")]),
+  image: () => inTurn([() => inFolder("tests/image")]),
   all: () =>
     inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(SHIM), unitTests, wholeProcessTests]),
 };
@@ -105,10 +110,23 @@ async function unitTests(): Promise<Tally> {
 async function wholeProcessTests(): Promise<Tally> {
   const built = await check(BUILD);
   if (built.failed.length > 0) return add(built, { ...NOTHING, failed: ["whole-process tests: there is no binary"] });
-  const tool = await timed("go tools", ["bun", "scripts/go-tools.ts", ...TEST_TOOLS]);
-  console.log(tool.output.trim());
-  const files = testFiles("tests");
+  await goTools(...TEST_TOOLS);
+  await tools("prometheus.ts");
+  const files = testFiles("tests").filter((file) => !APART.some((folder) => file.startsWith(`${folder}/`)));
   return inTurn([async () => built, () => pooled(files, 1, (file) => testFile(file, true))]);
+}
+
+function inFolder(folder: string): Promise<Tally> {
+  return pooled(testFiles(folder), 1, (file) => testFile(file, true));
+}
+
+const goTools = (...names: readonly string[]): Promise<Tally> => tools("go-tools.ts", ...names);
+
+/** Where one cannot be made, the tests that need it are skipped by name. */
+async function tools(script: string, ...names: readonly string[]): Promise<Tally> {
+  const made = await timed(script, ["bun", `scripts/${script}`, ...names]);
+  console.log(made.output.trim());
+  return NOTHING;
 }
 
 /** Each file in a process of its own: one that crashes or leaks takes no other with it. */
