@@ -1,0 +1,99 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { documentedValues } from "../../scripts/chart-readme.ts";
+import { type Config, createConfig } from "../../src/server/config.ts";
+import { SERVE_FLAGS } from "../../src/server/flags.ts";
+import { parseFlags } from "../../src/server/flags-parse.ts";
+import { BINARY } from "../support/binary.ts";
+import { FLIPS, type Flip, valuesOf, WITHOUT_EFFECT } from "./flips.ts";
+import {
+  at,
+  CHART,
+  type HelmOutcome,
+  hasHelm,
+  objectsIn,
+  ofKind,
+  render,
+  renderServer,
+  stringsAt,
+  template,
+} from "./helm.ts";
+
+/** Every value reaches the objects, and every flag the server. */
+
+const HOST = { hostname: "node-1", uid: 65_532, groupId: () => undefined };
+
+function configOf(args: readonly string[]): Config {
+  const [command, ...flags] = args;
+  expect(command).toBe("serve");
+  const { values, positionals } = parseFlags(SERVE_FLAGS, flags, {});
+  expect(positionals).toEqual([]);
+  return createConfig(values, HOST, "0");
+}
+
+const values = documentedValues(await Bun.file(`${CHART}/values.yaml`).text());
+
+test("every value is flipped once below", () => {
+  expect(FLIPS.map(({ path }) => path).sort()).toEqual(values.map(({ path }) => path).sort());
+});
+
+describe.skipIf(!hasHelm)("each value", () => {
+  let unchanged: HelmOutcome;
+  beforeAll(async () => {
+    unchanged = await template();
+  });
+
+  const rows = FLIPS.map((flip): [string, Flip] => [flip.path, flip]);
+  test.each(rows)("%s changes what is rendered, and the server takes the flags", async (path, flip) => {
+    const before = flip.beside === undefined ? unchanged : await template(flip.beside);
+    const after = await template(valuesOf(flip));
+    expect([before.ok, after.ok, after.err]).toEqual([true, true, ""]);
+    expect(after.out === before.out).toBe(WITHOUT_EFFECT.includes(path));
+    const server = ofKind(objectsIn(after.out), "DaemonSet");
+    const config = configOf(stringsAt(server, "spec.template.spec.containers.0.args"));
+    if (flip.config !== undefined) expect(flip.config[0](config)).toEqual(flip.config[1]);
+  });
+});
+
+describe.skipIf(!hasHelm)("the defaults", () => {
+  test("are the server's own, but for the second socket and who may write", async () => {
+    const rendered = configOf(stringsAt(await renderServer({ "nvml.enabled": true }), "args"));
+    const own = createConfig(parseFlags(SERVE_FLAGS, ["--enable-nvml-provider"], {}).values, HOST, "0");
+    expect(rendered).toEqual({
+      ...own,
+      grpc: { ...own.grpc, unixSockets: [...own.grpc.unixSockets, "/var/run/nvidia-device-api/device-api.sock"] },
+      authority: { ...own.authority, providerUids: new Set([0]) },
+    });
+  });
+
+  test("of the chart's version and the binary's agree", async () => {
+    const chart = Bun.YAML.parse(await Bun.file(`${CHART}/Chart.yaml`).text());
+    const { version } = await Bun.file(`${CHART}/../../package.json`).json();
+    expect(at(chart, "appVersion")).toBe(version);
+  });
+});
+
+describe.skipIf(!hasHelm || !existsSync(BINARY))("the compiled binary", () => {
+  const run = (args: readonly string[]) => {
+    const done = Bun.spawnSync([BINARY, ...args], { stdout: "pipe", stderr: "pipe" });
+    return { status: done.exitCode, err: done.stderr.toString() };
+  };
+
+  test("takes every flag that the chart can pass", async () => {
+    const all = FLIPS.filter(({ path }) => path !== "server.grpcAddress").map(valuesOf);
+    const args = stringsAt(await renderServer(Object.assign({}, ...all, { "server.grpcAddress": ":1" })), "args");
+    expect(run([...args, "--version"])).toEqual({ status: 0, err: "" });
+    expect(run([...args, "--no-such-flag", "--version"])).toMatchObject({ status: 2 });
+  });
+
+  test("knows the commands of the probe, the init container and the test", async () => {
+    const objects = await render();
+    const pod = at(ofKind(objects, "DaemonSet"), "spec.template.spec");
+    const commands = [
+      stringsAt(pod, "containers.0.startupProbe.exec.command").slice(1),
+      stringsAt(pod, "initContainers.0.args"),
+      stringsAt(ofKind(objects, "Pod"), "spec.containers.0.args"),
+    ];
+    for (const args of commands) expect(run([...args, "--help"])).toEqual({ status: 0, err: "" });
+  });
+});

@@ -1,0 +1,108 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "../..");
+export const CHART = join(root, "charts/device-api-server");
+
+/** scripts/go-tools.ts makes both, where Go is present. */
+const HELM = Bun.env["DEVICE_API_HELM"] ?? join(root, ".tools/bin/helm");
+export const HELM3 = Bun.env["DEVICE_API_HELM3"] ?? join(root, ".tools/bin/helm3");
+export const hasHelm = existsSync(HELM);
+export const hasHelm3 = existsSync(HELM3);
+
+export type Values = Readonly<Record<string, unknown>>;
+
+/** An object of Kubernetes; `at` looks into it. */
+export interface KubeObject {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+export interface HelmOutcome {
+  readonly ok: boolean;
+  readonly out: string;
+  readonly err: string;
+}
+
+export function helm(...args: readonly string[]): Promise<HelmOutcome> {
+  return runHelm(HELM, args);
+}
+
+export async function runHelm(program: string, args: readonly string[]): Promise<HelmOutcome> {
+  const child = Bun.spawn([program, ...args], { stdout: "pipe", stderr: "pipe" });
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { ok: (await child.exited) === 0, out, err };
+}
+
+/** `helm template`, with values by their paths ("server.healthPort") over the chart's own. */
+export function template(values: Values = {}, ...args: readonly string[]): Promise<HelmOutcome> {
+  return templateBy(HELM, values, ...args);
+}
+
+export async function templateBy(program: string, values: Values, ...args: readonly string[]): Promise<HelmOutcome> {
+  const folder = mkdtempSync(join(tmpdir(), "das-chart-"));
+  const file = join(folder, "values.json");
+  writeFileSync(file, JSON.stringify(nest(values)));
+  try {
+    const fixed = ["template", "gpu", CHART, "--namespace=gpu-ns", `--values=${file}`];
+    return await runHelm(program, [...fixed, ...args]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The objects, or an error with Helm's words. */
+export async function render(values: Values = {}, ...args: readonly string[]): Promise<KubeObject[]> {
+  const { ok, out, err } = await template(values, ...args);
+  if (!ok) throw new Error(err);
+  return objectsIn(out);
+}
+
+export function objectsIn(yaml: string): KubeObject[] {
+  const parsed: unknown = Bun.YAML.parse(yaml);
+  return (Array.isArray(parsed) ? parsed : [parsed]).filter((object) => object !== null) as KubeObject[];
+}
+
+export function ofKind(objects: readonly KubeObject[], kind: string): KubeObject {
+  const found = objects.filter((object) => object.kind === kind);
+  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} objects of kind ${kind}`);
+  return found[0];
+}
+
+/** What lies at a path such as "spec.template.spec.containers.0.args"; undefined where there is nothing. */
+export function at(node: unknown, path: string): unknown {
+  return path.split(".").reduce<unknown>((inner, key) => {
+    return typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[key] : undefined;
+  }, node);
+}
+
+/** The pod of the DaemonSet. */
+export async function renderPod(values: Values = {}): Promise<unknown> {
+  return at(ofKind(await render(values), "DaemonSet"), "spec.template.spec");
+}
+
+/** The server's container, which is the first. */
+export async function renderServer(values: Values = {}): Promise<unknown> {
+  return at(await renderPod(values), "containers.0");
+}
+
+export function stringsAt(node: unknown, path: string): readonly string[] {
+  const found = at(node, path);
+  if (!Array.isArray(found) || found.some((item) => typeof item !== "string")) throw new Error(`no texts at ${path}`);
+  return found;
+}
+
+function nest(values: Values): object {
+  const nested: Record<string, unknown> = {};
+  for (const [path, value] of Object.entries(values)) {
+    const keys = path.split(".");
+    let inner = nested;
+    for (const key of keys.slice(0, -1)) {
+      inner[key] ??= {};
+      inner = inner[key] as Record<string, unknown>;
+    }
+    inner[keys.at(-1) ?? ""] = value;
+  }
+  return nested;
+}

@@ -1,0 +1,316 @@
+import { describe, expect, test } from "bun:test";
+import {
+  at,
+  CHART,
+  HELM3,
+  hasHelm,
+  hasHelm3,
+  type KubeObject,
+  objectsIn,
+  ofKind,
+  render,
+  renderPod,
+  renderServer,
+  stringsAt,
+  template,
+  templateBy,
+} from "./helm.ts";
+
+/** T-CHART-1: what the chart renders. */
+
+const BINARY = "/usr/bin/device-api-server";
+
+/** Every map in the objects, with its path. */
+function* mapsOf(node: unknown, path = ""): Generator<readonly [string, Record<string, unknown>]> {
+  if (Array.isArray(node)) for (const [i, item] of node.entries()) yield* mapsOf(item, `${path}.${i}`);
+  else if (typeof node === "object" && node !== null) {
+    yield [path, node as Record<string, unknown>];
+    for (const [key, value] of Object.entries(node)) yield* mapsOf(value, `${path}.${key}`);
+  }
+}
+
+const kindsOf = (objects: readonly KubeObject[]) => objects.map(({ kind }) => kind).sort();
+
+describe.skipIf(!hasHelm)("the chart by default", () => {
+  test("makes what it needs and no right", async () => {
+    expect(kindsOf(await render())).toEqual([
+      "DaemonSet",
+      "NetworkPolicy",
+      "Pod",
+      "PriorityClass",
+      "Service",
+      "ServiceAccount",
+    ]);
+  });
+
+  test("puts every object into the release's namespace, under the release's labels", async () => {
+    for (const { kind, metadata } of await render()) {
+      if (kind !== "PriorityClass") expect([kind, metadata.namespace]).toEqual([kind, "gpu-ns"]);
+      expect(at(metadata, "labels")).toHaveProperty(["app.kubernetes.io/instance"], "gpu");
+    }
+  });
+
+  test("runs the server as a user without any right", async () => {
+    const pod = await renderPod();
+    expect(at(pod, "securityContext")).toEqual({
+      runAsNonRoot: true,
+      runAsUser: 65_532,
+      runAsGroup: 65_532,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    expect(at(pod, "containers.0.securityContext")).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    expect([at(pod, "automountServiceAccountToken"), at(pod, "enableServiceLinks")]).toEqual([false, false]);
+    expect([at(pod, "hostNetwork"), at(pod, "hostPID"), at(pod, "runtimeClassName")]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test("prepares both folders as root with one capability, in the group that may connect", async () => {
+    const pod = await renderPod({ "socket.group": 4_321 });
+    expect(at(pod, "initContainers.0.args")).toEqual([
+      "prepare-socket-dir",
+      "--uid=65532",
+      "--gid=4321",
+      "/var/run/device-api",
+      "/var/run/nvidia-device-api",
+    ]);
+    expect(at(pod, "initContainers.0.securityContext")).toEqual({
+      runAsUser: 0,
+      runAsGroup: 4_321,
+      runAsNonRoot: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"], add: ["CHOWN"] },
+    });
+    const mounts = ["/var/run/device-api", "/var/run/nvidia-device-api"].map((mountPath, i) => {
+      return { name: `socket-${i}`, mountPath };
+    });
+    expect(at(pod, "initContainers.0.volumeMounts")).toEqual(mounts);
+    expect(at(pod, "containers.0.volumeMounts")).toEqual(mounts);
+    const hostPath = (path: string) => ({ path, type: "DirectoryOrCreate" });
+    expect(at(pod, "volumes")).toEqual(mounts.map(({ name, mountPath }) => ({ name, hostPath: hostPath(mountPath) })));
+  });
+
+  test("lets uid 0 alone write, and listens on both sockets and loopback", async () => {
+    const args = stringsAt(await renderServer(), "args");
+    expect(args).toContain("--provider-uids=0");
+    expect(args).toContain("--grpc-address=127.0.0.1:50051");
+    expect(args).toContain("--unix-socket=/var/run/device-api/device.sock,/var/run/nvidia-device-api/device-api.sock");
+  });
+
+  test("runs nothing but the binary, in no hook, probe or container: the image has no shell", async () => {
+    const everything = { "metrics.serviceMonitor.enabled": true, "nvml.enabled": true };
+    for (const [path, map] of mapsOf(await render(everything))) {
+      if ("command" in map) expect([path, stringsAt(map, "command")[0]]).toEqual([path, BINARY]);
+      expect(Object.keys(map)).not.toContain("preStop");
+    }
+  });
+
+  test("empties the two variables that would run other code, in every container", async () => {
+    const containers = [...mapsOf(await render())].filter(([, map]) => "image" in map);
+    expect(containers.length).toBe(3);
+    for (const [, { env }] of containers) {
+      expect(env).toEqual(
+        expect.arrayContaining([
+          { name: "BUN_OPTIONS", value: "" },
+          { name: "BUN_BE_BUN", value: "" },
+        ]),
+      );
+    }
+  });
+
+  test("gives the pod the drain's time and 10 s", async () => {
+    expect(at(await renderPod(), "terminationGracePeriodSeconds")).toBe(45);
+  });
+
+  test.each([
+    [90, "1h1m1s", 3_661 + 90 + 10],
+    ["45", 0, 55],
+    ["2m", "1m30s", 120 + 90 + 10],
+  ])("a delay of %p and a timeout of %p make %d s of grace", async (delay, timeout, grace) => {
+    const pod = await renderPod({ "server.shutdownDelay": delay, "server.shutdownTimeout": timeout });
+    expect(at(pod, "terminationGracePeriodSeconds")).toBe(grace);
+  });
+
+  test("replaces one pod at a time, and never runs two on a node", async () => {
+    expect(at(ofKind(await render(), "DaemonSet"), "spec.updateStrategy")).toEqual({
+      type: "RollingUpdate",
+      rollingUpdate: { maxUnavailable: 1, maxSurge: 0 },
+    });
+  });
+
+  test("lets in scrapes and probes, and nothing out", async () => {
+    expect(at(ofKind(await render(), "NetworkPolicy"), "spec")).toMatchObject({
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [{ ports: [{ port: "health" }] }, { ports: [{ port: "metrics" }] }],
+      egress: [],
+    });
+  });
+
+  test("tests as a consumer: another user, with the group and nothing else", async () => {
+    const pod = ofKind(await render({ "socket.group": 77 }), "Pod");
+    expect(at(pod, "spec.securityContext")).toMatchObject({ runAsNonRoot: true, runAsUser: 65_533, runAsGroup: 77 });
+    expect(at(pod, "spec.containers.0.args")).toEqual(["get", "--target=unix:///var/run/device-api/device.sock"]);
+  });
+});
+
+describe.skipIf(!hasHelm)("with NVML", () => {
+  const NVML = { "nvml.enabled": true };
+  const variables = async (values: object) => {
+    const found = at(await renderServer({ ...NVML, ...values }), "env") as readonly { name: string }[];
+    return found.map(({ name }) => name).filter((name) => name.startsWith("NVIDIA_") && !name.endsWith("_TARGET"));
+  };
+
+  test("the pod has the nvidia runtime class, and sees all GPUs with the right to ask them", async () => {
+    const pod = await renderPod(NVML);
+    expect(at(pod, "runtimeClassName")).toBe("nvidia");
+    const variables = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "utility" };
+    for (const [name, value] of Object.entries(variables)) {
+      expect(at(pod, "containers.0.env")).toEqual(expect.arrayContaining([{ name, value }]));
+    }
+  });
+
+  test("a mounted driver root takes the place of the runtime class", async () => {
+    const pod = await renderPod({ ...NVML, "nvml.hostDriverRoot": "/" });
+    expect(at(pod, "runtimeClassName")).toBeUndefined();
+    const mount = { name: "driver-root", mountPath: "/run/nvidia/driver", readOnly: true };
+    expect(at(pod, "containers.0.volumeMounts.2")).toEqual({ ...mount, mountPropagation: "HostToContainer" });
+    expect(at(pod, "volumes.2")).toEqual({
+      name: "driver-root",
+      hostPath: { path: "/", type: "DirectoryOrCreate" },
+    });
+    expect(await variables({ "nvml.hostDriverRoot": "/" })).toEqual([]);
+  });
+
+  test.each([
+    ["", "nvidia"],
+    ["other", "other"],
+    ["none", undefined],
+  ])("the runtime class %p makes %p", async (runtimeClassName, expected) => {
+    expect(at(await renderPod({ ...NVML, runtimeClassName }), "runtimeClassName")).toBe(expected);
+  });
+
+  test("its alerts are there with NVML, and without it only the others", async () => {
+    const namesIn = (groups: unknown) => (groups as readonly { name: string }[]).map(({ name }) => name);
+    const rendered = async (values: object) => {
+      const rule = ofKind(await render({ "metrics.prometheusRule.enabled": true, ...values }), "PrometheusRule");
+      return namesIn(at(rule, "spec.groups")).sort();
+    };
+    const inFiles = async (...files: readonly string[]) => {
+      const texts = await Promise.all(files.map((name) => Bun.file(`${CHART}/files/alerts/${name}.yaml`).text()));
+      return texts.flatMap((text) => namesIn(at(Bun.YAML.parse(text), "groups"))).sort();
+    };
+    expect(await rendered({})).toEqual(await inFiles("recording", "server"));
+    expect(await rendered(NVML)).toEqual(await inFiles("recording", "server", "nvml"));
+  });
+});
+
+describe.skipIf(!hasHelm)("values", () => {
+  test("a wildcard address of older values files is bound to loopback", async () => {
+    const args = stringsAt(await renderServer({ "server.grpcAddress": ":50051" }), "args");
+    expect(args).toContain("--grpc-address=127.0.0.1:50051");
+    expect(args.filter((arg) => arg.startsWith("--insecure-bind"))).toEqual([]);
+  });
+
+  test("an open address has a port for the network, and the policy lets in who may read", async () => {
+    const from = [{ podSelector: {} }];
+    const open = { "server.grpcAddress": "0.0.0.0:6000", "server.insecureBind": true, "networkPolicy.grpcFrom": from };
+    const objects = await render(open);
+    expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.containers.0.ports.2")).toEqual({
+      name: "grpc",
+      containerPort: 6_000,
+    });
+    expect(at(ofKind(objects, "NetworkPolicy"), "spec.ingress.2")).toEqual({ ports: [{ port: "grpc" }], from });
+  });
+
+  test("sockets in one folder share its volume", async () => {
+    const pod = await renderPod({ "socket.legacyPath": "/var/run/device-api/old.sock" });
+    expect((at(pod, "volumes") as object[]).length).toBe(1);
+  });
+
+  test("without a socket nothing is prepared or mounted, and commands go by TCP", async () => {
+    const objects = await render({ "server.unixSocket": "", "socket.legacyPath": "" });
+    const pod = at(ofKind(objects, "DaemonSet"), "spec.template.spec");
+    expect([at(pod, "initContainers"), at(pod, "volumes")]).toEqual([undefined, undefined]);
+    expect(at(pod, "containers.0.env")).toEqual(
+      expect.arrayContaining([{ name: "NVIDIA_DEVICE_API_TARGET", value: "127.0.0.1:50051" }]),
+    );
+    expect(kindsOf(objects)).not.toContain("Pod");
+  });
+
+  test.each([
+    [{ podSecurityContext: { runAsUser: 1_000 } }, "--uid=1000"],
+    [{ podSecurityContext: { runAsUser: 1_000 }, securityContext: { runAsUser: 2_000_000 } }, "--uid=2000000"],
+  ])("the folders are given to the uid that %p says", async (values, flag) => {
+    expect(stringsAt(await renderPod(values), "initContainers.0.args")).toContain(flag);
+  });
+
+  test("an existing priority class takes the place of the chart's", async () => {
+    const objects = await render({ priorityClassName: "system-node-critical" });
+    expect(kindsOf(objects)).not.toContain("PriorityClass");
+    expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.priorityClassName")).toBe("system-node-critical");
+  });
+
+  test("monitors find the metrics under a job that does not depend on the release", async () => {
+    const on = { "metrics.serviceMonitor.enabled": true, "metrics.podMonitor.enabled": true };
+    const objects = await render(on);
+    const labels = at(ofKind(objects, "Service"), "metadata.labels");
+    const selector = at(ofKind(objects, "ServiceMonitor"), "spec.selector.matchLabels");
+    expect(labels).toMatchObject(selector as object);
+    for (const kind of ["ServiceMonitor", "PodMonitor"]) {
+      const jobLabel = String(at(ofKind(objects, kind), "spec.jobLabel"));
+      expect(labels).toHaveProperty([jobLabel], "device-api-server");
+    }
+  });
+
+  test("the dashboard travels unchanged", async () => {
+    const config = ofKind(await render({ "metrics.dashboard.enabled": true }), "ConfigMap");
+    const data = at(config, "data") as Record<string, string>;
+    const file = Bun.file(`${CHART}/files/dashboards/device-api-server.json`);
+    expect(JSON.parse(data["device-api-server.json"] ?? "")).toEqual(await file.json());
+  });
+
+  test("a long release name gives names that an API server takes", async () => {
+    const objects = await render({ fullnameOverride: "g".repeat(63) });
+    for (const { metadata } of objects) expect(metadata.name.length).toBeLessThanOrEqual(63);
+  });
+
+  test("a namespace of its own and older clusters make no difference", async () => {
+    const { ok } = await template({}, "--kube-version=1.25.0");
+    const refused = await template({}, "--kube-version=1.24.9");
+    expect([ok, refused.ok]).toEqual([true, false]);
+    expect(refused.err).toContain("1.25");
+  });
+});
+
+describe.skipIf(!hasHelm || !hasHelm3)("Helm 3", () => {
+  const everything = {
+    "nvml.enabled": true,
+    "metrics.serviceMonitor.enabled": true,
+    "metrics.podMonitor.enabled": true,
+    "metrics.prometheusRule.enabled": true,
+    "metrics.dashboard.enabled": true,
+  };
+
+  // Built from its module, Helm 3 takes the cluster that is not there for one of version 1.20.
+  const CLUSTER = "--kube-version=1.30.0";
+
+  test.each([[{}], [everything]])("renders %p as Helm 4 does", async (values) => {
+    const sorted = (objects: readonly KubeObject[]) => {
+      return objects.toSorted((a, b) => `${a.kind}/${a.metadata.name}`.localeCompare(`${b.kind}/${b.metadata.name}`));
+    };
+    const { out } = await templateBy(HELM3, values, CLUSTER);
+    expect(sorted(objectsIn(out))).toEqual(sorted(await render(values, CLUSTER)));
+  });
+
+  test("refuses what Helm 4 refuses, by the value's path", async () => {
+    const { ok, err } = await templateBy(HELM3, { "server.helthPort": 1 }, CLUSTER);
+    expect([ok, err]).toEqual([false, expect.stringContaining("'helthPort' not allowed")]);
+  });
+});
