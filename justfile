@@ -78,6 +78,12 @@ export ZIG_DEBUG_CMD := "1"
 @chart-test: build
     exec bun scripts/test.ts chart
 
+# the chart and the image on a real Kubernetes node of its own; needs root, Go and containerd, and says what else
+[no-exit-message]
+@test-cluster: build
+    bun scripts/go-tools.ts helm helm3
+    exec bun tests/cluster/run.ts
+
 # make the Zig shim alone, dist/native
 [no-exit-message]
 @zig: _tools
