@@ -68,7 +68,8 @@ test(
       const names = await watch.names(GPUS);
       await watch.until(names[0] ?? "", (gpu) => shortOf(gpu, "Ready").startsWith("True"), "the first GPU is ready");
       expect(processes().length).toBe(2);
-      const hard = i % 2 === 0;
+      // The last one in peace.
+      const hard = (SERVER_STARTS - i) % 2 === 0;
       if (hard) binary.process.kill("SIGKILL");
       expect(await binary.stop()).toBe(hard ? 137 : 0);
       await untilNone(processes);
@@ -76,9 +77,7 @@ test(
       expect(readdirSync(temp)).toEqual([]);
       expect(existsSync(join(folder, "device.sock"))).toBe(hard);
     }
-    expect(readdirSync(folder).filter((name) => name !== "temp")).toEqual(
-      SERVER_STARTS % 2 === 0 ? [] : expect.anything(),
-    );
+    expect(readdirSync(folder)).toEqual(["temp"]);
     expect(readdirSync("/dev/shm").filter((name) => !sharedMemory.includes(name))).toEqual([]);
   },
   LIMIT_MS,
@@ -124,6 +123,8 @@ test("the binary itself holds after three restarts of its host process what it h
     for (const host of hosts()) process.kill(Number(host), "SIGKILL");
     await crashed;
   }
+  console.log(`descriptors ${fds.join(", ")}; threads ${threads.join(", ")}`);
   expect(fds.at(-1)).toBe(fds[0] ?? -1);
-  expect(threads.at(-1)).toBeLessThanOrEqual((threads[0] ?? 0) + 1);
+  // The runtime starts some of its own threads late; a leak would be one with each restart.
+  expect(threads.at(-1)).toBeLessThanOrEqual((threads[1] ?? -1) + 1);
 });

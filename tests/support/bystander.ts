@@ -31,10 +31,10 @@ export class Bystander {
   #times = { get: [] as number[], list: [] as number[], update: [] as number[] };
   #stopped = false;
 
-  constructor(target: string) {
+  constructor(target: string, pauseMs = PAUSE_MS) {
     this.#client = new TestClient(target);
     this.#watch = this.#client.stream(watchGpus, {});
-    this.#ended = this.#run();
+    this.#ended = this.#run(pauseMs);
   }
 
   /** What was served since the last time that this was asked, or `count` times from now on. */
@@ -52,7 +52,7 @@ export class Bystander {
     void this.#ended.finally(() => this.#client[Symbol.dispose]());
   }
 
-  async #run(): Promise<void> {
+  async #run(pauseMs: number): Promise<void> {
     const deadline = () => ({ deadline: Date.now() + ANSWER_MS });
     try {
       await this.#client.call(registerGpu, { name: BYSTANDER, providerId: PROVIDER }, deadline());
@@ -61,7 +61,7 @@ export class Bystander {
         await timed(get, () => this.#client.call(getGpu, { name: BYSTANDER }, deadline()));
         await timed(list, () => this.#client.call(listGpus, {}, deadline()));
         await timed(update, () => this.#change(`round-${round}`, deadline()));
-        await Bun.sleep(PAUSE_MS);
+        await Bun.sleep(pauseMs);
       }
     } catch (error) {
       // A server that stops answers nobody.

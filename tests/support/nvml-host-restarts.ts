@@ -1,6 +1,6 @@
 /**
- * One server's NVML provider, with the binary as its host process, which is killed so many times as soon as its
- * readings come. Prints the descriptors and threads of this process after the first start, after ten more and at the
+ * One server's NVML provider, with the binary as its host process, which is killed so many times as soon as its first
+ * round has come. Prints the descriptors and threads of this process after the first start, after ten more and at the
  * end. The backoff of the server would make 100 restarts take an hour, so here it is short.
  *
  * Arguments: BINARY DRIVER_ROOT COUNT.
@@ -17,7 +17,6 @@ import { CALLS_FD, createProcessLauncher } from "../../src/provider/nvml/process
 import { SUPERVISOR_DEFAULTS } from "../../src/provider/nvml/supervisor.ts";
 import { DEFAULT_THRESHOLDS } from "../../src/provider/nvml/thresholds.ts";
 import { watchdogLimits } from "../../src/provider/nvml/watchdog.ts";
-import type { StatusInput } from "../../src/store/types.ts";
 
 const PERIOD_MS = 100;
 const [binary = "", driverRoot = "", count = ""] = process.argv.slice(2);
@@ -31,12 +30,18 @@ const launcher = createProcessLauncher({
   scheduler: systemScheduler,
   log: silentLogger,
 });
-let pid = 0;
+let round = Promise.withResolvers<number>();
+let killed = 0;
 const noting: HostLauncher = {
   ...launcher,
   launch(listener) {
-    const host = launcher.launch(listener);
-    pid = host.pid;
+    const host = launcher.launch({
+      ...listener,
+      messages(batch) {
+        listener.messages(batch);
+        if (host.pid !== killed && batch.some(({ kind }) => kind === "round")) round.resolve(host.pid);
+      },
+    });
     return host;
   },
 };
@@ -53,23 +58,10 @@ await using provider = new NvmlProvider({
   limits: { ...SUPERVISOR_DEFAULTS, backoff: { firstMs: 20, maxMs: 20 }, watchdog: watchdogLimits(PERIOD_MS) },
 });
 
-let news = Promise.withResolvers<void>();
-const shown = new Map<string, StatusInput>();
 await provider.start({
-  publish: (reports) => {
-    for (const { name, status } of reports) shown.set(name, status);
-    news.resolve();
-    news = Promise.withResolvers();
-    return Promise.resolve(new Map());
-  },
+  publish: () => Promise.resolve(new Map()),
   withdraw: () => Promise.resolve(),
 });
-
-async function until(status: string): Promise<void> {
-  const isSo = ({ conditions }: StatusInput) =>
-    conditions.some((condition) => condition.type === "NVMLReady" && condition.status === status);
-  while (shown.size === 0 || ![...shown.values()].every(isSo)) await news.promise;
-}
 
 function held() {
   // What the collector frees is no leak.
@@ -79,12 +71,13 @@ function held() {
 
 const counts: Record<string, unknown> = {};
 for (let i = 0; i <= Number(count); i++) {
-  await until("True");
+  const pid = await round.promise;
   if (i === 0) counts["first"] = held();
   if (i === 10) counts["tenth"] = held();
   if (i === Number(count)) break;
+  killed = pid;
+  round = Promise.withResolvers();
   process.kill(pid, "SIGKILL");
-  await until("Unknown");
 }
 counts["last"] = held();
 console.log(JSON.stringify(counts));

@@ -11,6 +11,8 @@ export interface NvmlServerOptions extends FakeNvmlOptions {
   readonly arrange?: (fake: FakeNvml) => void;
   /** Commands of zig/fake, carried out before the server starts. */
   readonly prepare?: readonly string[];
+  /** Between two turns of the bystander; undefined for its own. */
+  readonly bystanderPauseMs?: number;
   /** Adds to the environment of the server, and so of its host processes. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -35,10 +37,11 @@ export class NvmlServer implements AsyncDisposable {
   private constructor(
     readonly fake: FakeNvml,
     readonly binary: RunningBinary,
+    bystanderPauseMs: number | undefined,
   ) {
     this.#client = new TestClient(binary.unixTarget);
     this.#watch = this.#client.stream(GpuService.method.watchGpus, {});
-    this.bystander = new Bystander(binary.unixTarget);
+    this.bystander = new Bystander(binary.unixTarget, bystanderPauseMs);
   }
 
   static async start(options: NvmlServerOptions = {}): Promise<NvmlServer> {
@@ -48,7 +51,7 @@ export class NvmlServer implements AsyncDisposable {
       options.arrange?.(fake);
       const flags = ["--enable-nvml-provider", `--nvml-driver-root=${fake.root}`];
       const binary = await spawnBinary([...flags, ...(options.flags ?? [])], { ...fake.env, ...options.env });
-      return new NvmlServer(fake, binary);
+      return new NvmlServer(fake, binary, options.bystanderPauseMs);
     } catch (error) {
       fake[Symbol.dispose]();
       throw error;
@@ -76,6 +79,8 @@ export class NvmlServer implements AsyncDisposable {
   /** The states of all GPUs when each has been read, and one, not the last, has a fault. */
   async withOneFault(): Promise<ReadonlyMap<string, Gpu>> {
     await this.ready();
+    // The first round may come before the registration, and events from before that are nobody's.
+    await this.until(() => this.fake.calls("nvmlEventSetWait_v2") > 0, "events are waited for");
     this.fake.command(`xid 1 ${RESET_XID}`);
     const isTold = () => {
       const all = [...this.states().values()];
