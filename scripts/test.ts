@@ -120,7 +120,9 @@ function inFolder(folder: string): Promise<Tally> {
   return pooled(testFiles(folder), 1, (file) => testFile(file, true));
 }
 
-const goTools = (...names: readonly string[]): Promise<Tally> => tools("go-tools.ts", ...names);
+function goTools(...names: readonly string[]): Promise<Tally> {
+  return tools("go-tools.ts", ...names);
+}
 
 /** Where one cannot be made, the tests that need it are skipped by name. */
 async function tools(script: string, ...names: readonly string[]): Promise<Tally> {
