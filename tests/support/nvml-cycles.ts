@@ -1,6 +1,6 @@
 /** Opens the scripted library so many times, waits for a round, closes it, and prints what is left open in the end. */
-import { readdirSync } from "node:fs";
 import { nvmlShim } from "../../src/native/nvml.ts";
+import { heldBy } from "./held.ts";
 
 const shim = nvmlShim();
 
@@ -11,9 +11,8 @@ async function cycle(): Promise<void> {
   while (!handle.close()) await Bun.sleep(1);
 }
 
-const count = (what: string) => readdirSync(`/proc/self/${what}`).length;
-
 for (let i = 0; i < 5; i++) await cycle();
-const before = { fds: count("fd"), threads: count("task") };
+const before = await heldBy("self");
 for (let i = 0; i < Number(process.argv[2]); i++) await cycle();
-console.log(JSON.stringify({ fds: count("fd") - before.fds, threads: count("task") - before.threads }));
+const after = await heldBy("self");
+console.log(JSON.stringify({ fds: after.fds - before.fds, threads: after.threads - before.threads }));

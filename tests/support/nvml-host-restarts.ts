@@ -1,11 +1,9 @@
 /**
  * One server's NVML provider, with the binary as its host process, which is killed so many times as soon as its first
- * round has come. Prints the descriptors and threads of this process after the first start, after ten more and at the
- * end. The backoff of the server would make 100 restarts take an hour, so here it is short.
+ * round has come. Prints the descriptors and threads of this process after the first start and at the end. The backoff of the server would make 100 restarts take an hour, so here it is short.
  *
  * Arguments: BINARY DRIVER_ROOT COUNT.
  */
-import { readdirSync } from "node:fs";
 import { systemClock, systemScheduler } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { readCallsPage } from "../../src/native/calls-page.ts";
@@ -17,6 +15,7 @@ import { CALLS_FD, createProcessLauncher } from "../../src/provider/nvml/process
 import { SUPERVISOR_DEFAULTS } from "../../src/provider/nvml/supervisor.ts";
 import { DEFAULT_THRESHOLDS } from "../../src/provider/nvml/thresholds.ts";
 import { watchdogLimits } from "../../src/provider/nvml/watchdog.ts";
+import { type Held, heldBy } from "./held.ts";
 
 const PERIOD_MS = 100;
 const [binary = "", driverRoot = "", count = ""] = process.argv.slice(2);
@@ -63,21 +62,19 @@ await provider.start({
   withdraw: () => Promise.resolve(),
 });
 
-function held() {
+function held(): Promise<Held> {
   // What the collector frees is no leak.
   Bun.gc(true);
-  return { fds: readdirSync("/proc/self/fd").length, threads: readdirSync("/proc/self/task").length };
+  return heldBy("self");
 }
 
-const counts: Record<string, unknown> = {};
+let first: Held | undefined;
 for (let i = 0; i <= Number(count); i++) {
   const pid = await round.promise;
-  if (i === 0) counts["first"] = held();
-  if (i === 10) counts["tenth"] = held();
+  first ??= await held();
   if (i === Number(count)) break;
   killed = pid;
   round = Promise.withResolvers();
   process.kill(pid, "SIGKILL");
 }
-counts["last"] = held();
-console.log(JSON.stringify(counts));
+console.log(JSON.stringify({ first, last: await held() }));
