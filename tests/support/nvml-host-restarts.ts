@@ -1,6 +1,7 @@
 /**
  * One server's NVML provider, with the binary as its host process, which is killed so many times as soon as its first
- * round has come. Prints the descriptors and threads of this process after the first start and at the end. The backoff of the server would make 100 restarts take an hour, so here it is short.
+ * round has come. Prints the descriptors and threads of this process after the first start and at the end. The backoff
+ * of the server would make 100 restarts take an hour, so here it is short.
  *
  * Arguments: BINARY DRIVER_ROOT COUNT.
  */
