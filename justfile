@@ -73,6 +73,11 @@ export ZIG_DEBUG_CMD := "1"
 @test-image: build
     exec bun scripts/test.ts image
 
+# the NVML provider on a real GPU: needs a machine with a driver and nvidia-smi
+[no-exit-message]
+@test-gpu: build
+    exec bun scripts/test.ts gpu
+
 # the chart's tests; Helm is built on first use, where Go is present (several minutes)
 [no-exit-message]
 @chart-test: build

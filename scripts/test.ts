@@ -1,7 +1,7 @@
 /**
  * Runs every check and test, or the part named by the argument (lint, unit, e2e), and counts them together. A failing
- * step prints all it wrote; later steps go on. The output of each step is kept under dist/test/. The parts chart
- * and image stand apart: they need tools that take minutes to build, or that a usual machine does not have.
+ * step prints all it wrote; later steps go on. The output of each step is kept under dist/test/. The parts chart,
+ * image and gpu stand apart: they need tools that take minutes to build, or that a usual machine does not have.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -24,7 +24,7 @@ const SLOW_FILE_MS = 5_000;
 const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
 
 /** Parts of their own. */
-const APART = ["tests/chart", "tests/image"];
+const APART = ["tests/chart", "tests/image", "tests/gpu"];
 /** What tests/ asks for by name; a test that misses one says so and is counted as skipped. */
 const TEST_TOOLS = ["grpcurl", "nfpm"];
 
@@ -54,6 +54,7 @@ const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
   e2e: () => inTurn([wholeProcessTests]),
   chart: () => inTurn([() => goTools("helm", "helm3"), () => inFolder("tests/chart")]),
   image: () => inTurn([() => inFolder("tests/image")]),
+  gpu: () => inTurn([() => inFolder("tests/gpu")]),
   all: () =>
     inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(SHIM), unitTests, wholeProcessTests]),
 };
