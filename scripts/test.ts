@@ -36,6 +36,7 @@ interface Check {
 
 const LINT: readonly Check[] = [
   { name: "types", command: [`${BIN}/tsc`, "--project", "."] },
+  { name: "types of the SDK", command: [`${BIN}/tsc`, "--project", "tsconfig.sdk.json", "--noEmit"] },
   { name: "biome", command: [`${BIN}/biome`, "check", "--error-on-warnings"] },
   { name: "function lengths", command: [`${BIN}/biome`, "lint", "--config-path=tools/biome-functions.json"] },
   { name: "layers and house rules", command: ["bun", "scripts/lint-layers.ts"] },

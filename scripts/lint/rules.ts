@@ -57,6 +57,8 @@ const isProductCode = (path: string): boolean =>
   isTypeScript(path) && path.startsWith("src/") && !isTest(path) && !isGenerated(path);
 const isCode = (path: string): boolean =>
   (/\.(ts|zig|sh|proto)$/.test(path) || ["dev", "justfile", ".ci/run"].includes(path)) && !isGenerated(path);
+/** Where the SDK takes its defaults from the process; everything else there gets them as parameters. */
+const CLIENT_SYSTEM = "src/client/system.ts";
 const isIn = (path: string, ...layers: string[]): boolean => layers.includes(layerOf(path) ?? "");
 
 export const RULES: readonly Rule[] = [
@@ -71,7 +73,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     name: "process",
-    applies: (path) => isProductCode(path) && path !== "src/main.ts",
+    applies: (path) => isProductCode(path) && path !== "src/main.ts" && path !== CLIENT_SYSTEM,
     check: forbidCode(
       [
         /(?<![.\w])process\s*(?=\??[.[])/,
@@ -89,7 +91,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     name: "time-and-chance",
-    applies: (path) => isProductCode(path) && isIn(path, "store", "client", "service"),
+    applies: (path) => isProductCode(path) && isIn(path, "store", "client", "service") && path !== CLIENT_SYSTEM,
     check: forbidCode(
       [
         /\bDate\s*\.\s*now\b/,

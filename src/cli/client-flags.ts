@@ -1,5 +1,6 @@
-import { type Client, createClient } from "../client/client.ts";
-import { parseTarget, TARGET_FORMS, type Target } from "../client/target.ts";
+import { connect } from "../client/connection/connect.ts";
+import type { Connection } from "../client/connection/connection.ts";
+import { DEFAULT_TARGET, parseTarget, TARGET_FORMS, TARGET_VARIABLE, type Target } from "../client/target.ts";
 import {
   type BoolFlag,
   type DurationFlag,
@@ -11,16 +12,15 @@ import {
 import type { Environment } from "../server/flags-parse.ts";
 
 const group = "Flags";
-const DEFAULT_SOCKET = "unix:///var/run/device-api/device.sock";
 
 export const TARGET_FLAG: StringFlag = {
   kind: "string",
   default: "",
   help: `the server: ${TARGET_FORMS}`,
   group,
-  variable: "NVIDIA_DEVICE_API_TARGET",
+  variable: TARGET_VARIABLE,
   placeholder: "TARGET",
-  shownDefault: `the first of $DEVICE_API_UNIX_SOCKET, else ${DEFAULT_SOCKET}`,
+  shownDefault: `the first of $DEVICE_API_UNIX_SOCKET, else ${DEFAULT_TARGET}`,
 };
 
 export const HELP_FLAG: BoolFlag = {
@@ -66,7 +66,7 @@ export const OUTPUT_FLAG: EnumFlag<OutputForm> = {
 /** The flag or its variable, else the socket that a server with this environment would open, else the usual one. */
 export function targetOf(flag: string, env: Environment): Target {
   const socket = env["DEVICE_API_UNIX_SOCKET"]?.split(",")[0]?.trim() ?? "";
-  const text = flag !== "" ? flag : socket !== "" ? socket : DEFAULT_SOCKET;
+  const text = flag !== "" ? flag : socket !== "" ? socket : DEFAULT_TARGET;
   const target = parseTarget(text);
   if (target === undefined) {
     throw new UsageError(`--target: ${quoted(text)} is not a target; it takes ${TARGET_FORMS}`);
@@ -74,8 +74,13 @@ export function targetOf(flag: string, env: Environment): Target {
   return target;
 }
 
+/** Whoever sits at a terminal is told at once, and tries again. */
+export function dial(target: Target): Connection {
+  return connect({ target, retry: { maxAttempts: 1 } });
+}
+
 /** Runs `task` with a connection that is closed afterwards. */
-export async function withClient<T>(target: Target, task: (client: Client) => Promise<T>): Promise<T> {
-  using client = createClient(target);
+export async function withClient<T>(target: Target, task: (client: Connection) => Promise<T>): Promise<T> {
+  await using client = dial(target);
   return await task(client);
 }

@@ -1,5 +1,5 @@
 import { printable } from "../base/log-text.ts";
-import { RpcError } from "../client/client.ts";
+import { ApiError } from "../client/errors.ts";
 import type { Target } from "../client/target.ts";
 import { UsageError } from "../server/flags-kinds.ts";
 import { ListenError } from "../transport/listen-error.ts";
@@ -18,8 +18,8 @@ export class CommandError extends Error {
 
 /** What a failed call means to somebody at a terminal, and what to try. */
 export function explainRpcError(error: unknown, target: Target): unknown {
-  if (!(error instanceof RpcError)) return error;
-  const { code, message } = error;
+  if (!(error instanceof ApiError)) return error;
+  const { code, details: message } = error;
   switch (code) {
     case "UNAVAILABLE":
       return new CommandError(`cannot reach the server at ${target.shown}: ${advise(message)}`, EXIT_UNREACHABLE);

@@ -1,5 +1,5 @@
 import { create, toJson } from "@bufbuild/protobuf";
-import type { Client } from "../client/client.ts";
+import type { Connection } from "../client/connection/connection.ts";
 import { type Gpu, type GpuList, GpuListSchema, GpuSchema, GpuService } from "../gen/device/v1alpha1/gpu_pb.ts";
 import { renderFlags } from "../server/flags-help.ts";
 import { parseFlags } from "../server/flags-parse.ts";
@@ -32,7 +32,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   }
 }
 
-async function fetchGpus(client: Client, names: readonly string[], timeoutMs: number): Promise<GpuList> {
+async function fetchGpus(client: Connection, names: readonly string[], timeoutMs: number): Promise<GpuList> {
   if (names.length === 0) {
     const reply = await client.unary(GpuService.method.listGpus, {}, { timeoutMs });
     return reply.gpuList ?? create(GpuListSchema);

@@ -1,5 +1,5 @@
 import { printable } from "../base/log-text.ts";
-import { RpcError } from "../client/client.ts";
+import { ApiError } from "../client/errors.ts";
 import { Health, HealthCheckResponse_ServingStatus } from "../gen/grpc/health/v1/health_pb.ts";
 import { renderFlags } from "../server/flags-help.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
@@ -33,7 +33,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     await io.print(`${name}\n`).catch(() => false);
     return status === HealthCheckResponse_ServingStatus.SERVING ? EXIT_OK : EXIT_FAILURE;
   } catch (error) {
-    if (!(error instanceof RpcError)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     // Probes know two answers: a server that cannot be reached is one that does not serve.
     const explained = explainRpcError(error, target);
     await io.complain(printable(explained instanceof Error ? explained.message : String(explained)));

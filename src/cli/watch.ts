@@ -1,11 +1,10 @@
 import { toJson } from "@bufbuild/protobuf";
-import { createClient } from "../client/client.ts";
 import { GpuService, type WatchGpusResponse, WatchGpusResponseSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
 import { renderFlags } from "../server/flags-help.ts";
 import type { StringFlag } from "../server/flags-kinds.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
-import { HELP_FLAG, OUTPUT_FLAG, type OutputForm, TARGET_FLAG, targetOf } from "./client-flags.ts";
+import { dial, HELP_FLAG, OUTPUT_FLAG, type OutputForm, TARGET_FLAG, targetOf } from "./client-flags.ts";
 import { CommandError, explainRpcError } from "./failure.ts";
 import { GPU_HEADINGS, gpuRow, type Row, renderRow } from "./gpu-table.ts";
 import { commandHelp } from "./help.ts";
@@ -37,11 +36,11 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const target = targetOf(values.target, io.env);
   const stop = new AbortController();
   io.onSignal(() => stop.abort());
-  using client = createClient(target);
+  await using client = dial(target);
   const print = printer(values.output, io);
   try {
     const request = { opts: { resourceVersion: values.from } };
-    for await (const event of client.stream(GpuService.method.watchGpus, request, { signal: stop.signal })) {
+    for await (const event of client.serverStream(GpuService.method.watchGpus, request, { signal: stop.signal })) {
       // Nobody reads any more (`watch | head`): the end that was asked for.
       if (!(await print(event))) return EXIT_OK;
     }

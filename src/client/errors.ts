@@ -33,6 +33,13 @@ export class ApiError extends Error {
   }
 }
 
+const CLOSED = "the connection was closed";
+
+export const connectionClosed = (method: string): ApiError => new ApiError("CANCELLED", CLOSED, method);
+
+/** This side closed the connection: every later call fails in the same way. */
+export const isConnectionClosed = (error: unknown): error is ApiError => isCancelled(error) && error.details === CLOSED;
+
 const hasCode = (error: unknown, code: ErrorCode): error is ApiError =>
   error instanceof ApiError && error.code === code;
 
@@ -42,6 +49,7 @@ export const isAlreadyExists = (error: unknown): error is ApiError => hasCode(er
 export const isPermissionDenied = (error: unknown): error is ApiError => hasCode(error, "PERMISSION_DENIED");
 export const isResourceExhausted = (error: unknown): error is ApiError => hasCode(error, "RESOURCE_EXHAUSTED");
 export const isUnavailable = (error: unknown): error is ApiError => hasCode(error, "UNAVAILABLE");
+export const isUnimplemented = (error: unknown): error is ApiError => hasCode(error, "UNIMPLEMENTED");
 export const isDeadlineExceeded = (error: unknown): error is ApiError => hasCode(error, "DEADLINE_EXCEEDED");
 export const isCancelled = (error: unknown): error is ApiError => hasCode(error, "CANCELLED");
 /** The watch cannot go on from that version: list again. The counterpart of HTTP 410 Gone. */

@@ -1,3 +1,6 @@
+import { ApiError } from "./errors.ts";
+import type { Environment } from "./system.ts";
+
 /** Where the server is: what grpc-js dials, and how people write it. */
 export interface Target {
   readonly address: string;
@@ -5,6 +8,8 @@ export interface Target {
 }
 
 export const TARGET_FORMS = "unix:///path, unix:path, /path, host:port or dns:///host:port";
+export const TARGET_VARIABLE = "NVIDIA_DEVICE_API_TARGET";
+export const DEFAULT_TARGET = "unix:///var/run/device-api/device.sock";
 
 const HOST_PORT = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[-.A-Za-z0-9]*[A-Za-z0-9])?):\d{1,5}$/;
 
@@ -25,6 +30,18 @@ export function parseTarget(text: string): Target | undefined {
   return { address: `dns:${name}`, shown: name };
 }
 
-function unixTarget(path: string): Target {
+/** What was given, else NVIDIA_DEVICE_API_TARGET, else the default socket. Throws ApiError, INVALID_ARGUMENT. */
+export function resolveTarget(given: string | undefined, env: Environment): Target {
+  const variable = env[TARGET_VARIABLE] ?? "";
+  const text = given ?? (variable === "" ? DEFAULT_TARGET : variable);
+  const target = parseTarget(text);
+  if (target !== undefined) return target;
+  const where = given === undefined ? TARGET_VARIABLE : "target";
+  throw new ApiError("INVALID_ARGUMENT", `${where}: ${JSON.stringify(text)} is not a target; it takes ${TARGET_FORMS}`);
+}
+
+function unixTarget(text: string): Target {
+  // Two slashes at the start would read as the beginning of a host.
+  const path = text.replace(/^\/+/, "/");
   return { address: `unix:${path}`, shown: path.startsWith("/") ? `unix://${path}` : `unix:${path}` };
 }

@@ -91,9 +91,12 @@ export function defineResource<
         throw malformed(list.method, "the reply has no list, or one without a version");
       return { items: found.items, resourceVersion: found.metadata.resourceVersion };
     },
-    async *watch(connection, options) {
+    watch(connection, options) {
       const replies = connection.serverStream(watch.method, watch.request(requestOptions(options)), options);
-      for await (const reply of replies) yield toWatchEvent(watch.eventOf(reply), watch.method);
+      const events = async function* () {
+        for await (const reply of replies) yield toWatchEvent(watch.eventOf(reply), watch.method);
+      };
+      return { [Symbol.asyncIterator]: events };
     },
   };
 }

@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+import * as grpc from "@grpc/grpc-js";
+import { ApiError } from "../errors.ts";
+
+/** PEM text, or the file that has it, which is read at each dial: a renewed certificate counts from the next one on. */
+export type Pem = string | Uint8Array | { readonly file: string };
+
+export interface TlsOptions {
+  /** Whose certificates the server may have. Default: the authorities that the runtime trusts. */
+  readonly ca?: Pem;
+  /** For mTLS, with `key`: who this client is. Default: nobody. */
+  readonly cert?: Pem;
+  readonly key?: Pem;
+  /** The name that the server's certificate must have. Default: the target's host. */
+  readonly serverName?: string;
+}
+
+/** Throws ApiError, INVALID_ARGUMENT. */
+export function checkTls(tls: TlsOptions): void {
+  if ((tls.cert === undefined) === (tls.key === undefined)) return;
+  const [given, missing] = tls.cert === undefined ? ["key", "cert"] : ["cert", "key"];
+  throw new ApiError("INVALID_ARGUMENT", `tls.${given} is given without tls.${missing}: they go together`);
+}
+
+/** Rejects with ApiError, FAILED_PRECONDITION: a file that cannot be read, or PEM that is none. */
+export async function loadCredentials(tls: TlsOptions | undefined): Promise<grpc.ChannelCredentials> {
+  if (tls === undefined) return grpc.credentials.createInsecure();
+  const [ca, cert, key] = await Promise.all([load("ca", tls.ca), load("cert", tls.cert), load("key", tls.key)]);
+  try {
+    const pem = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
+    return grpc.credentials.createFromSecureContext(createSecureContext({ ...pem, minVersion: "TLSv1.3" }));
+  } catch (error) {
+    throw unusable("tls", error);
+  }
+}
+
+async function load(name: string, pem: Pem | undefined): Promise<string | Buffer | undefined> {
+  if (pem === undefined || typeof pem === "string") return pem;
+  if (pem instanceof Uint8Array) return Buffer.from(pem);
+  try {
+    return await readFile(pem.file);
+  } catch (error) {
+    throw unusable(`tls.${name}`, error);
+  }
+}
+
+function unusable(name: string, error: unknown): ApiError {
+  const words = error instanceof Error ? error.message : String(error);
+  return new ApiError("FAILED_PRECONDITION", `${name}: ${words}`, "", { cause: error });
+}
