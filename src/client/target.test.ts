@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { parseTarget } from "./target.ts";
+import { parseTarget, resolveTarget } from "./target.ts";
 
 test.each([
   ["unix:///run/a.sock", "unix:/run/a.sock", "unix:///run/a.sock"],
   ["unix:/run/a.sock", "unix:/run/a.sock", "unix:///run/a.sock"],
+  ["unix:////run//a.sock", "unix:/run//a.sock", "unix:///run//a.sock"],
   ["unix:a.sock", "unix:a.sock", "unix:a.sock"],
   ["/run/a.sock", "unix:/run/a.sock", "unix:///run/a.sock"],
   ["localhost:50051", "dns:localhost:50051", "localhost:50051"],
@@ -30,4 +31,20 @@ test.each([
   "/run/\0a",
 ])("%p is no target", (text) => {
   expect(parseTarget(text)).toBeUndefined();
+});
+
+const shown = (given: string | undefined, variable?: string) =>
+  resolveTarget(given, { NVIDIA_DEVICE_API_TARGET: variable }).shown;
+
+test("what is given goes before the variable, and the variable before the default", () => {
+  expect(shown("/a.sock", "/b.sock")).toBe("unix:///a.sock");
+  expect(shown(undefined, "/b.sock")).toBe("unix:///b.sock");
+  expect(shown(undefined, "")).toBe("unix:///var/run/device-api/device.sock");
+  expect(shown(undefined)).toBe("unix:///var/run/device-api/device.sock");
+});
+
+test("a target that is none is refused with the place it comes from and the forms there are", () => {
+  expect(() => shown("a b")).toThrow('INVALID_ARGUMENT: target: "a b" is not a target; it takes unix:///path, ');
+  expect(() => shown("")).toThrow('target: "" is not');
+  expect(() => shown(undefined, "a b")).toThrow('NVIDIA_DEVICE_API_TARGET: "a b" is not');
 });

@@ -1,7 +1,7 @@
 import * as grpc from "@grpc/grpc-js";
 import type { Target } from "../target.ts";
 import { CLIENT_VERSION } from "../version.ts";
-import { loadCredentials, type TlsOptions } from "./credentials.ts";
+import { loadCredentials, type TlsOptions, toldName } from "./credentials.ts";
 import type { Channel } from "./redialer.ts";
 
 /** A full list is at most 3.5 MiB; the server sends nothing over 4. */
@@ -30,7 +30,7 @@ export interface LibraryChannel extends Channel {
 
 /** Dials at the first call. Rejects with ApiError where the TLS material cannot be used. */
 export async function createChannel(settings: ChannelSettings): Promise<LibraryChannel> {
-  const credentials = await loadCredentials(settings.tls);
+  const credentials = await loadCredentials(settings.target, settings.tls);
   const client = new grpc.Client(settings.target.address, credentials, channelOptions(settings));
   return {
     client,
@@ -55,7 +55,7 @@ function channelOptions({ target, tls, keepalive, userAgent }: ChannelSettings):
     // An interceptor could not do it: the library sets this header last.
     "grpc.primary_user_agent": [userAgent, `device-api-client/${CLIENT_VERSION}`].filter(Boolean).join(" "),
     // The library would send the path of the socket, which HTTP/2 servers may refuse as a host.
-    ...(isUnix && { "grpc.default_authority": tls?.serverName ?? "localhost" }),
-    ...(tls?.serverName !== undefined && { "grpc.ssl_target_name_override": tls.serverName }),
+    ...(isUnix && { "grpc.default_authority": "localhost" }),
+    ...(tls !== undefined && { "grpc.ssl_target_name_override": toldName(target, tls) }),
   };
 }

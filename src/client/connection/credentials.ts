@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, createSecureContext } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { ApiError } from "../errors.ts";
+import type { Target } from "../target.ts";
 
 /** PEM text, or the file that has it, which is read at each dial: a renewed certificate counts from the next one on. */
 export type Pem = string | Uint8Array | { readonly file: string };
@@ -12,7 +14,7 @@ export interface TlsOptions {
   /** For mTLS, with `key`: who this client is. Default: nobody. */
   readonly cert?: Pem;
   readonly key?: Pem;
-  /** The name that the server's certificate must have. Default: the target's host. */
+  /** The name or address that the server's certificate is for. Default: the target's host; of a socket, localhost. */
   readonly serverName?: string;
 }
 
@@ -23,13 +25,31 @@ export function checkTls(tls: TlsOptions): void {
   throw new ApiError("INVALID_ARGUMENT", `tls.${given} is given without tls.${missing}: they go together`);
 }
 
+/**
+ * The name that is told to the server in the handshake. The library would tell an address as well, which runtimes
+ * refuse as a name: then it is a name that stands for nothing, and the certificate is checked for the address.
+ */
+export function toldName(target: Target, tls: TlsOptions): string {
+  const name = expectedName(target, tls);
+  return isIP(name) === 0 ? name : "localhost";
+}
+
+function expectedName({ address }: Target, { serverName }: TlsOptions): string {
+  const host = /^dns:\[?(.*?)\]?:\d+$/.exec(address)?.[1];
+  return serverName ?? host ?? "localhost";
+}
+
 /** Rejects with ApiError, FAILED_PRECONDITION: a file that cannot be read, or PEM that is none. */
-export async function loadCredentials(tls: TlsOptions | undefined): Promise<grpc.ChannelCredentials> {
+export async function loadCredentials(target: Target, tls: TlsOptions | undefined): Promise<grpc.ChannelCredentials> {
   if (tls === undefined) return grpc.credentials.createInsecure();
+  const name = expectedName(target, tls);
   const [ca, cert, key] = await Promise.all([load("ca", tls.ca), load("cert", tls.cert), load("key", tls.key)]);
   try {
     const pem = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
-    return grpc.credentials.createFromSecureContext(createSecureContext({ ...pem, minVersion: "TLSv1.3" }));
+    const context = createSecureContext({ ...pem, minVersion: "TLSv1.3" });
+    return grpc.credentials.createFromSecureContext(context, {
+      checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
+    });
   } catch (error) {
     throw unusable("tls", error);
   }

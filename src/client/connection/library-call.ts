@@ -7,11 +7,12 @@ import { fromLibrary } from "./call-errors.ts";
 import type { StreamCall, UnaryCall } from "./interceptor.ts";
 
 /** Sends a call once. Rejects with ApiError. */
-export function sendUnary(client: grpc.Client, call: UnaryCall, target: Target, clock: Clock): Promise<Message> {
+export async function sendUnary(client: grpc.Client, call: UnaryCall, target: Target, clock: Clock): Promise<Message> {
+  call.signal.throwIfAborted();
   const request = encode(call);
   const metadata = metadataOf(call);
   const leftMs = call.deadlineMs - clock.monotonicMs();
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const cancel = () => library.cancel();
     const finish = (error: grpc.ServiceError | null, reply: Buffer | undefined) => {
       call.signal.removeEventListener("abort", cancel);
@@ -31,6 +32,7 @@ export async function* readStream(
   target: Target,
   onOpen: () => void,
 ): AsyncGenerator<Message> {
+  call.signal.throwIfAborted();
   const library = client.makeServerStreamRequest(`/${call.name}`, same, same, encode(call), metadataOf(call));
   // While the reader is busy nobody else listens; the loop below sees the error in its turn.
   library.on("error", () => {});

@@ -33,6 +33,7 @@ export async function retryUnary(
   system: ClientSystem,
 ): Promise<Message> {
   for (;;) {
+    call.signal.throwIfAborted();
     call.progress.attempts++;
     try {
       return await send();
@@ -51,6 +52,7 @@ export async function* retryStream(
   system: ClientSystem,
 ): AsyncGenerator<Message> {
   for (;;) {
+    call.signal.throwIfAborted();
     call.progress.attempts++;
     let open = false;
     const onOpen = () => {
