@@ -40,7 +40,6 @@ export async function createChannel(settings: ChannelSettings): Promise<LibraryC
 }
 
 function channelOptions({ target, tls, keepalive, userAgent }: ChannelSettings): grpc.ClientOptions {
-  const isUnix = target.address.startsWith("unix:");
   return {
     "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
     "grpc.keepalive_time_ms": keepalive.timeMs,
@@ -54,8 +53,6 @@ function channelOptions({ target, tls, keepalive, userAgent }: ChannelSettings):
     "grpc.enable_channelz": 0,
     // An interceptor could not do it: the library sets this header last.
     "grpc.primary_user_agent": [userAgent, `device-api-client/${CLIENT_VERSION}`].filter(Boolean).join(" "),
-    // The library would send the path of the socket, which HTTP/2 servers may refuse as a host.
-    ...(isUnix && { "grpc.default_authority": "localhost" }),
     ...(tls !== undefined && { "grpc.ssl_target_name_override": toldName(target, tls) }),
   };
 }

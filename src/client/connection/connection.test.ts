@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
+import { drain, failure } from "../../../tests/support/client-outcomes.ts";
 import { eventually } from "../../../tests/support/grpc-fixture.ts";
-import { startScriptedServer } from "../../../tests/support/scripted-server.ts";
+import { type Scripts, startScriptedServer } from "../../../tests/support/scripted-server.ts";
 import { GpuService } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../gen/device/v1alpha1/provider_pb.ts";
-import { ApiError } from "../errors.ts";
+import type { ApiError } from "../errors.ts";
 import { CLIENT_VERSION } from "../version.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
@@ -12,23 +13,9 @@ import type { Connection } from "./connection.ts";
 /** Real sockets, and a server that does what no well-behaved one does. */
 
 const { getGpu, listGpus, watchGpus } = GpuService.method;
+const HOUR_MS = 3_600_000;
 const hangs = () => new Promise<never>(() => {});
 const once: ConnectOptions = { retry: { maxAttempts: 1 } };
-
-async function failure(call: Promise<unknown>): Promise<ApiError> {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof ApiError)) throw new Error(`not an ApiError: ${String(error)}`);
-  return error;
-}
-
-const drain = async (messages: AsyncIterable<{ readonly type: string }>): Promise<string[]> => {
-  const types: string[] = [];
-  for await (const { type } of messages) types.push(type);
-  return types;
-};
 
 describe("a call", () => {
   test("carries metadata, the user agent and the name of the machine's own host", async () => {
@@ -128,6 +115,22 @@ describe("a call", () => {
   });
 });
 
+test("two connections to one server are two transports, also where all their options are equal", async () => {
+  const peers = new Set<string>();
+  const scripts: Scripts = {
+    getGpu: (_, call) => {
+      peers.add(call.getPeer());
+      return {};
+    },
+  };
+  await using server = await startScriptedServer(scripts, { address: "127.0.0.1:0" });
+  await using one = connect({ target: server.target });
+  await using other = connect({ target: server.target });
+  await one.unary(getGpu, {});
+  await other.unary(getGpu, {});
+  expect(peers.size).toBe(2);
+});
+
 describe("a call that does not come back", () => {
   test("ends at its deadline, the connection's or its own", async () => {
     await using server = await startScriptedServer({ getGpu: hangs });
@@ -163,7 +166,8 @@ describe("a call that does not come back", () => {
         return hangs();
       },
     });
-    await using connection = connect({ target: server.target });
+    // Hours, here and below: nothing but the signal may end the call.
+    await using connection = connect({ target: server.target, timeoutMs: HOUR_MS });
     const gone = new Error("no longer wanted");
     const early = await failure(connection.unary(getGpu, {}, { signal: AbortSignal.abort(gone) }));
     expect([early.code, early.cause, started]).toEqual(["CANCELLED", gone, 0]);
@@ -183,7 +187,7 @@ test.each([0, 1, 2, 3, 5, 10, 20])(
   async (turns) => {
     await using server = await startScriptedServer({ getGpu: hangs, watchGpus: () => {} });
     for (const end of ["close", "signal"] as const) {
-      await using connection = connect({ target: server.target });
+      await using connection = connect({ target: server.target, timeoutMs: HOUR_MS });
       const controller = new AbortController();
       const { signal } = controller;
       const calls = [
@@ -199,107 +203,6 @@ test.each([0, 1, 2, 3, 5, 10, 20])(
   },
 );
 
-describe("a stream", () => {
-  const events = (count: number) => Array.from({ length: count }, (_, i) => ({ type: `E${i}` }));
-
-  test("gives the messages in order and ends where the server ends it, each time it is looped over", async () => {
-    await using server = await startScriptedServer({
-      watchGpus: (send, call) => {
-        for (const event of events(100)) send(event);
-        call.end();
-      },
-    });
-    await using connection = connect({ target: server.target });
-    const stream = connection.serverStream(watchGpus, {});
-    const wanted = events(100).map(({ type }) => type);
-    expect(await drain(stream)).toEqual(wanted);
-    expect(await drain(stream)).toEqual(wanted);
-  });
-
-  test("gives what came before the failure, and then the failure", async () => {
-    await using server = await startScriptedServer({
-      watchGpus: (send, call) => {
-        for (const event of events(3)) send(event);
-        call.emit("error", { code: grpc.status.OUT_OF_RANGE, details: "too old" });
-      },
-    });
-    await using connection = connect({ target: server.target });
-    const seen: string[] = [];
-    const read = async () => {
-      for await (const { type } of connection.serverStream(watchGpus, {})) seen.push(type);
-    };
-    const error = await failure(read());
-    expect([error.code, error.details]).toEqual(["OUT_OF_RANGE", "too old"]);
-    expect(seen).toEqual(["E0", "E1", "E2"]);
-  });
-
-  test("ends at the server when its reader leaves, and when the signal says so, without an error", async () => {
-    let cancelled = 0;
-    await using server = await startScriptedServer({
-      watchGpus: (send, call) => {
-        call.on("cancelled", () => cancelled++);
-        send({ type: "E" });
-      },
-    });
-    await using connection = connect({ target: server.target });
-    for await (const _ of connection.serverStream(watchGpus, {})) break;
-    await eventually(() => cancelled === 1, "the first stream to end at the server");
-
-    const controller = new AbortController();
-    for await (const _ of connection.serverStream(watchGpus, {}, { signal: controller.signal })) {
-      // Once with the reader busy, so that nothing waits for the stream just then.
-      controller.abort();
-      await Bun.sleep(20);
-    }
-    await eventually(() => cancelled === 2, "the second stream to end at the server");
-    expect(await drain(connection.serverStream(watchGpus, {}, { signal: controller.signal }))).toEqual([]);
-  });
-
-  test("shows nothing that came after the signal", async () => {
-    await using server = await startScriptedServer({
-      watchGpus: (send) => {
-        for (const event of events(10)) send(event);
-      },
-    });
-    await using connection = connect({ target: server.target });
-    const controller = new AbortController();
-    const seen: string[] = [];
-    for await (const { type } of connection.serverStream(watchGpus, {}, { signal: controller.signal })) {
-      seen.push(type);
-      await Bun.sleep(50);
-      controller.abort();
-    }
-    expect(seen).toEqual(["E0"]);
-  });
-
-  test("holds the server back while its reader is slow, and loses nothing", async () => {
-    const TOTAL = 2_000;
-    let sent = 0;
-    await using server = await startScriptedServer({
-      watchGpus: (send, call) => {
-        const object = { status: { recommendedAction: "x".repeat(10_000) } };
-        const pump = () => {
-          while (sent < TOTAL && send({ type: `E${sent++}`, object }));
-          if (sent === TOTAL) call.end();
-        };
-        call.on("drain", pump);
-        pump();
-      },
-    });
-    await using connection = connect({ target: server.target });
-    let received = 0;
-    for await (const { type } of connection.serverStream(watchGpus, {})) {
-      expect(type).toBe(`E${received++}`);
-      if (received === 1) {
-        await Bun.sleep(300);
-        // 20 MB stand ready; what the windows and the buffers take is a small part of it.
-        expect(sent).toBeLessThan(TOTAL / 2);
-      }
-    }
-    expect(received).toBe(TOTAL);
-  });
-});
-
 describe("close", () => {
   const closed = (connection: Connection) => [
     failure(connection.unary(getGpu, {})),
@@ -313,7 +216,7 @@ describe("close", () => {
       return hangs();
     };
     await using server = await startScriptedServer({ getGpu: count, watchGpus: count });
-    const connection = connect({ target: server.target });
+    const connection = connect({ target: server.target, timeoutMs: HOUR_MS });
     const calls = closed(connection);
     await eventually(() => started === 2, "the calls to reach the server");
     await connection.close();
@@ -324,7 +227,7 @@ describe("close", () => {
   });
 
   test("ends calls that still wait for a connection or to be repeated", async () => {
-    const patient = { retry: { firstMs: 60_000, maxMs: 60_000 }, timeoutMs: 3_600_000 };
+    const patient = { retry: { firstMs: 60_000, maxMs: 60_000 }, timeoutMs: HOUR_MS };
     const connection = connect({ target: "unix:/nowhere/s.sock", ...patient });
     const calls = closed(connection);
     await Bun.sleep(50);

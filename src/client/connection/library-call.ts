@@ -12,17 +12,18 @@ export async function sendUnary(client: grpc.Client, call: UnaryCall, target: Ta
   const request = encode(call);
   const metadata = metadataOf(call);
   const leftMs = call.deadlineMs - clock.monotonicMs();
-  return await new Promise((resolve, reject) => {
+  const reply = await new Promise<Buffer | undefined>((resolve, reject) => {
     const cancel = () => library.cancel();
-    const finish = (error: grpc.ServiceError | null, reply: Buffer | undefined) => {
+    const finish = (error: grpc.ServiceError | null, bytes: Buffer | undefined) => {
       call.signal.removeEventListener("abort", cancel);
-      if (error !== null) reject(call.signal.aborted ? call.signal.reason : fromLibrary(error, call.name, target));
-      else settle(() => decode(call, reply ?? new Uint8Array()), resolve, reject);
+      if (error === null) resolve(bytes);
+      else reject(call.signal.aborted ? call.signal.reason : fromLibrary(error, call.name, target));
     };
     const options = { deadline: new Date(clock.wallUs() / 1_000 + leftMs) };
     const library = client.makeUnaryRequest(`/${call.name}`, same, same, request, metadata, options, finish);
     call.signal.addEventListener("abort", cancel);
   });
+  return decode(call, reply ?? new Uint8Array());
 }
 
 /** Opens a stream once; `onOpen` tells that the server has answered. Throws ApiError while iterated. */
@@ -34,7 +35,7 @@ export async function* readStream(
 ): AsyncGenerator<Message> {
   call.signal.throwIfAborted();
   const library = client.makeServerStreamRequest(`/${call.name}`, same, same, encode(call), metadataOf(call));
-  // While the reader is busy nobody else listens; the loop below sees the error in its turn.
+  // An error that nobody listens to would end the process; that the loop below always does is the runtime's own affair.
   library.on("error", () => {});
   library.once("metadata", onOpen);
   const cancel = () => library.cancel();
@@ -55,14 +56,6 @@ export async function* readStream(
 }
 
 const same = (bytes: Buffer): Buffer => bytes;
-
-function settle<T>(make: () => T, resolve: (value: T) => void, reject: (error: unknown) => void): void {
-  try {
-    resolve(make());
-  } catch (error) {
-    reject(error);
-  }
-}
 
 function encode({ method, request, name }: UnaryCall | StreamCall): Buffer {
   try {
