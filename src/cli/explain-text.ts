@@ -36,14 +36,14 @@ export function renderXidTable(entries: readonly XidEntry[]): string {
   return renderTable([TABLE_HEADINGS, ...rows]);
 }
 
-function effectOf({ effect, onlyAlone }: XidEntry): string {
+function effectOf({ effect, reason, onlyAlone }: XidEntry): string {
   switch (effect) {
     case "none":
       return onlyAlone
-        ? "stays healthy; the Xid counts only where no other Xid comes with it"
+        ? "stays healthy; the Xid is counted, and says something only where no other Xid came with it"
         : "stays healthy; the Xid is counted";
     case "unhealthy":
-      return "becomes unhealthy: NVMLReady turns False with reason XidError";
+      return `becomes unhealthy: NVMLReady turns False with reason ${reason}`;
     case "verdict":
       return (
         "becomes unhealthy if the driver's own verdict asks for an action, or if there is no verdict to be had: the " +

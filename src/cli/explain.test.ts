@@ -41,7 +41,7 @@ describe("explain", () => {
       out: `Xid 79: ROBUST_CHANNEL_GPU_HAS_FALLEN_OFF_THE_BUS
 GPU has fallen off the bus
 
-  GPU          becomes unhealthy: NVMLReady turns False with reason XidError
+  GPU          becomes unhealthy: NVMLReady turns False with reason GPULost
   Advice       RESTART_BM, unless the driver asks for another. Drain the node
                and restart the machine.
   Root cause   contact the vendor's support

@@ -166,3 +166,19 @@ test("what the driver does not have is no failure, and what fails is one", async
   expect(gpu?.temperatureC).toBeUndefined();
   expect(gpu?.failures).toEqual([{ call: "nvmlDeviceGetTemperature", code: 4 }]);
 });
+
+test("whether retired pages wait is unknown where that call fails, and no where there is no such call", async () => {
+  using machine = createFakeMachine(1);
+  machine.control("gpu 0 without=remap");
+  machine.control("gpu 0 with=pages");
+  machine.control("gpu 0 pages_single=2 pages_pending=1");
+  machine.control("fault nvmlDeviceGetRetiredPagesPendingStatus code=999");
+  await using host = new NvmlHost(machine, FAST);
+  const failed = (await host.message("round")).round.gpus[0];
+  expect(failed?.retiredPages).toBeUndefined();
+  expect(failed?.failures).toEqual([{ call: "nvmlDeviceGetRetiredPagesPendingStatus", code: 999 }]);
+  machine.control("fault nvmlDeviceGetRetiredPagesPendingStatus code=3");
+  await host.nextRound(({ gpus }) => gpus[0]?.retiredPages?.pending === false);
+  machine.control("clear all");
+  await host.nextRound(({ gpus }) => gpus[0]?.retiredPages?.pending === true);
+});

@@ -51,7 +51,9 @@ async function run(...args: readonly string[]): Promise<Run> {
 function readyStates(name: string): readonly string[] {
   const states = watch.messages
     .filter(({ object }) => object?.metadata?.name === name)
-    .map(({ object }) => readyOf(object));
+    .map(({ object }) => readyOf(object))
+    // A busy machine may fall silent for a moment, which is told, and not what is played here.
+    .filter((state) => state !== "Unknown/DriverUnresponsive");
   return states.filter((state, i) => state !== states[i - 1]);
 }
 

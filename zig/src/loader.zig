@@ -36,7 +36,14 @@ pub fn open(root: []const u8, why: *std.Io.Writer) ?Library {
     for (folders) |folder| {
         const parts = .{ base, folder, soname };
         const path = std.fmt.bufPrintSentinel(&path_buffer, "{s}/{s}/{s}", parts, 0) catch continue;
-        if (linux.access(path, linux.F_OK) != 0) continue;
+        switch (linux.errno(linux.access(path, linux.F_OK))) {
+            .SUCCESS => {},
+            .NOENT, .NOTDIR => continue,
+            else => |errno| {
+                why.print("{s} cannot be looked at: {t}; ", .{ path, errno }) catch {};
+                continue;
+            },
+        }
         if (openAt(path, why)) |library| return library;
     }
     if (openAt(soname, why)) |library| return library;

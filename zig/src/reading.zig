@@ -58,12 +58,9 @@ pub const Reader = struct {
 
     /// False where there is no value: the driver does not have it, or the call failed, which is noted.
     pub fn worked(self: Reader, call: calls.Call, code: nvml.nvmlReturn_t) bool {
-        switch (code) {
-            nvml.NVML_SUCCESS => return true,
-            nvml.NVML_ERROR_NOT_SUPPORTED, nvml.NVML_ERROR_FUNCTION_NOT_FOUND => {},
-            nvml.NVML_ERROR_GPU_IS_LOST => self.gpu.lost = 1,
-            else => self.noteFailure(call, code),
-        }
+        if (code == nvml.NVML_SUCCESS) return true;
+        if (isAbsent(code)) return false;
+        if (code == nvml.NVML_ERROR_GPU_IS_LOST) self.gpu.lost = 1 else self.noteFailure(call, code);
         return false;
     }
 
@@ -206,7 +203,10 @@ pub const Reader = struct {
         var pending: c_uint = 0;
         const call: calls.Call = .nvmlDeviceGetRetiredPagesPendingStatus;
         const code = self.caller.call(call, .{ self.device.handle, &pending });
-        if (self.worked(call, code)) self.gpu.retired_pending = @intFromBool(pending != 0);
+        // A status that could not be read says nothing: taken for "none waits", it would end a fault.
+        const known = self.worked(call, code);
+        if (!known and !isAbsent(code)) return;
+        self.gpu.retired_pending = @intFromBool(known and pending != 0);
         self.mark(.retired_pages);
     }
 
@@ -261,6 +261,11 @@ pub const Reader = struct {
         self.mark(.mig);
     }
 };
+
+/// The hardware or the driver does not have it, which is no fault.
+fn isAbsent(code: nvml.nvmlReturn_t) bool {
+    return code == nvml.NVML_ERROR_NOT_SUPPORTED or code == nvml.NVML_ERROR_FUNCTION_NOT_FOUND;
+}
 
 pub fn signed(code: nvml.nvmlReturn_t) i32 {
     return std.math.cast(i32, code) orelse nvml.NVML_ERROR_UNKNOWN;

@@ -1,9 +1,9 @@
 import { EventType, recoveryActionOf } from "./driver-words.ts";
 import { BY_RESET, type Clearing, type FaultDraft, type FaultScope, Gravity } from "./fault.ts";
 import { retirementFailureFault, uncorrectableFault } from "./rules/memory.ts";
-import { GPU_LOST, NVML_READY } from "./rules/readiness.ts";
+import { NVML_READY } from "./rules/readiness.ts";
 import type { GpuSample, NvmlEvent } from "./sample.ts";
-import { ALL_XIDS, xidOf } from "./xids/catalogue.ts";
+import { ALL_XIDS, OFF_THE_BUS, xidOf } from "./xids/catalogue.ts";
 import type { RecommendedAction, XidClearing, XidEntry } from "./xids/entry.ts";
 
 /** What an event means for one GPU. */
@@ -24,8 +24,6 @@ export interface EventContext {
 
 /** Codes that the catalogue does not have share one fault: how many there are is in nobody's hand. */
 const KNOWN_CODES: ReadonlySet<number> = new Set(ALL_XIDS.map(({ code }) => code));
-
-const OFF_THE_BUS = 79;
 
 const GRAVITY_OF_ACTION: Readonly<Record<RecommendedAction, number>> = {
   NONE: Gravity.minor,
@@ -105,17 +103,16 @@ function xidFault(
   sample: GpuSample | undefined,
   scope: FaultScope | undefined,
 ): FaultDraft {
-  const { code, mnemonic, description, action } = entry;
-  const lost = code === OFF_THE_BUS;
+  const { code, mnemonic, description, action, reason } = entry;
   const verdict = sample?.recoveryAction;
   const asks = verdict === undefined || verdict === 0 ? "" : `; the driver asks for ${recoveryActionOf(verdict).word}`;
   return {
     key: keyOf(code, scope),
     condition: NVML_READY,
-    reason: lost ? GPU_LOST : "XidError",
+    reason,
     detail: `Xid ${code} ${mnemonic} (${description})${placeOf(event, sample)}, advice: ${action}${asks}`,
     short: scope === undefined ? `Xid ${code}` : `Xid ${code} on GPU instance ${scope.gpuInstance}`,
-    gravity: lost ? Gravity.lost : GRAVITY_OF_ACTION[action],
+    gravity: code === OFF_THE_BUS ? Gravity.lost : GRAVITY_OF_ACTION[action],
     action,
     clearings: entry.clearings.map((kind) => clearingOf(kind, code)),
     scope,

@@ -14,6 +14,9 @@ import { REMARKS, UNUSED_NOTE } from "./remarks.ts";
  * What follows for a GPU is decided in bucket-rules.ts and, code by code, in remarks.ts.
  */
 
+/** The GPU is lost with it, and not only in error. */
+export const OFF_THE_BUS = 79;
+
 /** Every code of the catalogue, in order. */
 export const ALL_XIDS: readonly XidEntry[] = [...XIDS_1_TO_60, ...XIDS_61_TO_110, ...XIDS_111_TO_172].map(entryOf);
 
@@ -42,6 +45,7 @@ function entryOf([code, mnemonic, description, bucket, investigation, fatal]: Xi
     investigation,
     fatal,
     effect,
+    reason: code === OFF_THE_BUS ? "GPULost" : "XidError",
     onlyAlone: remark?.onlyAlone ?? false,
     action: rule.action,
     advice: remark?.advice ?? rule.advice,

@@ -88,7 +88,9 @@ export interface XidEntry {
   /** As NVIDIA's health monitor has it; undefined where it says nothing. No rule follows from it. */
   readonly fatal: boolean | undefined;
   readonly effect: XidEffect;
-  /** It has an effect, or advice, only where no other Xid of the same GPU stands beside it. */
+  /** The reason of NVMLReady where it makes a GPU unhealthy. */
+  readonly reason: "XidError" | "GPULost";
+  /** It says something of its own only where no other Xid of the same GPU came with it. */
   readonly onlyAlone: boolean;
   /** What to do, where the driver's own verdict says nothing. */
   readonly action: RecommendedAction;
