@@ -1,0 +1,41 @@
+/** Something that happens once, or never will. Nobody who waits is left behind, and no listener either. */
+export class Latch {
+  #state: "open" | "set" | { readonly failed: unknown } = "open";
+  readonly #waiting = new Set<() => void>();
+
+  get isSet(): boolean {
+    return this.#state === "set";
+  }
+
+  /** The first of set and fail counts. */
+  set(): void {
+    this.#settle("set");
+  }
+
+  fail(reason: unknown): void {
+    this.#settle({ failed: reason });
+  }
+
+  /** Resolves when it is set; rejects with what it failed with, or with the signal's reason. */
+  wait(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        if (this.#state === "set") resolve();
+        else if (this.#state !== "open") reject(this.#state.failed);
+        else if (signal?.aborted === true) reject(signal.reason);
+        else return;
+        this.#waiting.delete(check);
+        signal?.removeEventListener("abort", check);
+      };
+      this.#waiting.add(check);
+      signal?.addEventListener("abort", check);
+      check();
+    });
+  }
+
+  #settle(state: "set" | { readonly failed: unknown }): void {
+    if (this.#state !== "open") return;
+    this.#state = state;
+    for (const check of [...this.#waiting]) check();
+  }
+}
