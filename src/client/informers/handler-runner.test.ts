@@ -55,6 +55,24 @@ describe("handlers", () => {
     expect([slow.told, registration.hasSynced]).toEqual([["+a@5 initial", "a@5->13"], true]);
   });
 
+  test("that never finish cost two deltas an object, and hold up neither the others nor the stop", async () => {
+    const { informer, list, event } = createInformerHarness();
+    const stuck = new Recorder(() => new Promise(() => {}));
+    const quick = new Recorder();
+    const registration = informer.addEventHandler(stuck);
+    informer.addEventHandler(quick);
+    informer.start();
+    list(listOf(9, thing("a", 5), thing("b", 6)));
+    for (let version = 10; version < 1_000; version++) event("MODIFIED", "b", version);
+    for (let version = 1_000; version < 2_000; version += 2) {
+      event("ADDED", `new-${version}`, version);
+      event("DELETED", `new-${version}`, version + 1);
+    }
+    expect([stuck.told, registration.pending, quick.told.length]).toEqual([["+a@5 initial"], 1, 1_992]);
+    await informer.stop();
+    expect([registration.pending, registration.hasSynced]).toEqual([0, false]);
+  });
+
   test("that throw or reject are reported, and are called again all the same", () => {
     const { faults, informer, list, event } = createInformerHarness();
     const thrower = new Recorder(() => {

@@ -20,6 +20,9 @@ export interface ObjectAccess<T> {
  * what is held comes from a server that was started anew with its clock set back, so its versions say nothing about
  * those that are held, and every object of it counts as changed. An event is believed only if it is newer than
  * everything before it; one that is not is a repetition of what is held, or it comes from another life.
+ *
+ * Does not promise: to notice a new life that has already used the very version that is held. Servers begin at the wall
+ * clock's microseconds, so the clock would have to be set back to within as many microseconds as there were changes.
  */
 export class ObjectCache<T> {
   readonly #access: ObjectAccess<T>;
