@@ -23,6 +23,7 @@ class Harness implements Disposable {
         version = list.resourceVersion;
       },
       apply: (event: WatchEvent<Thing>) => {
+        if (event.object.name === "repeated") return;
         if (event.object.name === "refused") throw new ApiError("OUT_OF_RANGE", "the watch went back");
         version = event.object.resourceVersion;
         this.applied.push(event);
@@ -188,9 +189,10 @@ describe("a reflector", () => {
     expect(harness.told).toEqual([]);
   });
 
-  test("waits before it goes on where a watch ends at once with nothing", () => {
+  test.each(["nothing", "what is held"])("waits before it goes on where a watch ends at once with %s", (what) => {
     using harness = new Harness();
     harness.listed(7);
+    if (what !== "nothing") harness.sends("repeated", 7);
     harness.watchEnds();
     expect(harness.calls).toEqual([1, "7"]);
     harness.time.advance(400);

@@ -45,7 +45,7 @@ type Step = "list" | "watch";
 
 type Outcome =
   | { readonly did: "list"; readonly failed?: Failure }
-  | { readonly did: "watch"; readonly failed?: Failure; readonly events: number; readonly livedMs: number };
+  | { readonly did: "watch"; readonly failed?: Failure; readonly broughtNews: boolean; readonly livedMs: number };
 
 interface Failure {
   readonly error: unknown;
@@ -106,19 +106,21 @@ export class Reflector<T> {
     const { source, sink, clock, scheduler, random } = this.#options;
     const startedMs = clock.monotonicMs();
     const lifeMs = WATCH_MIN_MS * (1 + random());
-    let events = 0;
+    const { resourceVersion } = sink;
     const ending = new AbortController();
     const end = () => ending.abort();
     signal.addEventListener("abort", end);
     const renewal = scheduler.setTimer(end, lifeMs);
-    const outcome = (): Outcome => ({ did: "watch", events, livedMs: clock.monotonicMs() - startedMs });
+    const outcome = (): Outcome => ({
+      did: "watch",
+      broughtNews: sink.resourceVersion !== resourceVersion,
+      livedMs: clock.monotonicMs() - startedMs,
+    });
     try {
-      const { resourceVersion } = sink;
       for await (const event of source.watch({ signal: ending.signal, resourceVersion })) {
         // What came too late is sent again by the next watch.
         if (ending.signal.aborted) break;
         sink.apply(event);
-        events++;
       }
       return outcome();
     } catch (error) {
@@ -135,7 +137,7 @@ function nextStep(outcome: Outcome, listedSinceWait: boolean): { readonly step: 
   const { failed } = outcome;
   if (outcome.did === "list") return { step: failed === undefined ? "watch" : "list", wait: failed !== undefined };
   const lived = outcome.livedMs >= WORKED_MS;
-  if (failed === undefined) return { step: "watch", wait: !lived && outcome.events === 0 };
+  if (failed === undefined) return { step: "watch", wait: !lived && !outcome.broughtNews };
   // One list is free: else two backoffs could lie between a restart of the server and the state after it.
   if (isExpired(failed.error)) return { step: "list", wait: listedSinceWait && !lived };
   // The server, or this connection to it, was gone for a moment; its history may still have what was missed.

@@ -100,7 +100,9 @@ class Informer<T> implements SharedInformer<T> {
     this.#onFault = (fault) => onCallbackError({ kind, ...fault });
     this.#indexer = new Indexer((error, key) => this.#onFault({ during: "index", key, error }));
     this.#cache = new ObjectCache(access, this.#indexer, (object) => this.#transformed(object));
-    this.#reflector = new Reflector({ kind, source, sink: this.#createSink(), onFault, ...runtime });
+    const { clock, scheduler } = runtime;
+    const random = () => runtime.random();
+    this.#reflector = new Reflector({ kind, source, sink: this.#createSink(), clock, scheduler, random, onFault });
   }
 
   get lister(): Lister<T> {
