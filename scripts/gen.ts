@@ -2,24 +2,32 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 
-/** A folder or a file that is written as a whole, below the output folder at the path that it has here. */
+/** Folders and files that are written as a whole, below the output folder at the paths that they have here. */
 interface Generated {
-  readonly path: string;
+  readonly paths: readonly string[];
   readonly source: string;
   readonly command: (output: string) => readonly string[];
   readonly cwd: string;
 }
 
+const BUF_GENERATE = [join(process.cwd(), "node_modules/.bin/buf"), "generate"];
+
 const GENERATED: readonly Generated[] = [
   {
-    path: "src/gen",
+    paths: ["src/gen"],
     source: "proto/",
     // The template names src/gen; the output folder is relative to --output.
-    command: (output) => [join(process.cwd(), "node_modules/.bin/buf"), "generate", "--output", output],
+    command: (output) => [...BUF_GENERATE, "--output", output],
     cwd: ".",
   },
   {
-    path: "src/native/nvml-abi.gen.ts",
+    paths: ["src/client/device", "src/client/informer-factory.gen.ts"],
+    source: "proto/device with src/codegen",
+    command: (output) => [...BUF_GENERATE, "--template", "buf.gen.client.yaml", "--output", output],
+    cwd: ".",
+  },
+  {
+    paths: ["src/native/nvml-abi.gen.ts"],
     source: "zig/src",
     command: (output) => ["zig", "build", "abi-view", "--prefix", join(relative("zig", output), "src/native")],
     cwd: "zig",
@@ -37,19 +45,25 @@ try {
   rmSync(fresh, { recursive: true, force: true });
 }
 
-function generate({ path, command, cwd }: Generated, output: string): boolean {
+function generate({ paths, command, cwd }: Generated, output: string): boolean {
   const done = Bun.spawnSync([...command(output)], { cwd, stdout: "pipe", stderr: "pipe" });
-  if (!done.success) console.error(`gen: ${path} was not made\n${done.stdout}${done.stderr}`.trim());
+  if (!done.success) console.error(`gen: ${paths.join(", ")}: not made\n${done.stdout}${done.stderr}`.trim());
   return done.success;
 }
 
-function replace({ path }: Generated, output: string): boolean {
-  rmSync(path, { recursive: true, force: true });
-  renameSync(join(output, path), path);
+function replace({ paths }: Generated, output: string): boolean {
+  for (const path of paths) {
+    rmSync(path, { recursive: true, force: true });
+    renameSync(join(output, path), path);
+  }
   return true;
 }
 
-function compare({ path, source }: Generated, output: string): boolean {
+function compare({ paths, source }: Generated, output: string): boolean {
+  return paths.map((path) => isSame(path, source, output)).every(Boolean);
+}
+
+function isSame(path: string, source: string, output: string): boolean {
   const wanted = read(join(output, path));
   const found = read(path);
   const differing = [...new Set([...wanted.keys(), ...found.keys()])].filter((n) => wanted.get(n) !== found.get(n));

@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createRuntime, RUNTIME } from "./runtime.ts";
+
+const CLIENT = join(import.meta.dir, "../client");
+
+test.each(Object.entries(RUNTIME))("the runtime exports %s", (name, { file, ...rest }) => {
+  const text = readFileSync(join(CLIENT, `${file}.ts`), "utf8");
+  const kinds = "isType" in rest ? "interface|type|class" : "function|class|const";
+  expect(text).toMatch(new RegExp(`^export (?:${kinds}) ${name}\\b`, "m"));
+});
+
+test.each([
+  ["device-api-client", "device-api-client/informers"],
+  ["@acme/device", "@acme/device/informers"],
+  [".", "./informers/informer-factory.js"],
+  ["../client", "../client/informers/informer-factory.js"],
+])("of runtime_import=%s an informer factory comes from %s", (runtimeImport, from) => {
+  expect(createRuntime(runtimeImport)("InformerFactory").from).toBe(from);
+});
