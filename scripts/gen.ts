@@ -27,6 +27,12 @@ const GENERATED: readonly Generated[] = [
     cwd: ".",
   },
   {
+    paths: ["docs/sdk/api-report.md"],
+    source: "src/client",
+    command: (output) => ["bun", "scripts/api-report.ts", output],
+    cwd: ".",
+  },
+  {
     paths: ["src/native/nvml-abi.gen.ts"],
     source: "zig/src",
     command: (output) => ["zig", "build", "abi-view", "--prefix", join(relative("zig", output), "src/native")],

@@ -59,12 +59,17 @@ const isCode = (path: string): boolean =>
   (/\.(ts|zig|sh|proto)$/.test(path) || ["dev", "justfile", ".ci/run"].includes(path)) && !isGenerated(path);
 /** Where the SDK takes its defaults from the process; everything else there gets them as parameters. */
 const CLIENT_SYSTEM = "src/client/system.ts";
+/** What the package of the SDK installs; and what who runs the generator has beside it. */
+const CLIENT_PACKAGES = /^(?:@bufbuild\/protobuf(?:\/|$)|@grpc\/grpc-js$)/;
+const CODEGEN_PACKAGES = /^@bufbuild\/(?:protobuf|protoplugin)(?:\/|$)/;
+/** The two programs, and that. */
+const READS_PROCESS = ["src/main.ts", "src/codegen/protoc-gen-device-client.ts", CLIENT_SYSTEM];
 const isIn = (path: string, ...layers: string[]): boolean => layers.includes(layerOf(path) ?? "");
 
 export const RULES: readonly Rule[] = [
   {
     name: "layers",
-    applies: isProductCode,
+    applies: (path) => isTypeScript(path) && path.startsWith("src/") && !isTest(path),
     check: (file) =>
       findImports(file.text).flatMap(({ specifier, line }) => {
         const message = layerFault(file.path, specifier);
@@ -73,7 +78,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     name: "process",
-    applies: (path) => isProductCode(path) && path !== "src/main.ts" && path !== CLIENT_SYSTEM,
+    applies: (path) => isProductCode(path) && !READS_PROCESS.includes(path),
     check: forbidCode(
       [
         /(?<![.\w])process\s*(?=\??[.[])/,
@@ -121,6 +126,19 @@ export const RULES: readonly Rule[] = [
       /^@grpc\/grpc-js(\/|$)/,
       (s) => `${s} is known to src/transport/grpc-*.ts and src/client only, so that the transport can be replaced`,
     ),
+  },
+  {
+    name: "sdk-packages",
+    applies: (path) => isTypeScript(path) && !isTest(path) && isIn(path, "client", "codegen"),
+    check: (file) => {
+      const allowed = isIn(file.path, "client") ? CLIENT_PACKAGES : CODEGEN_PACKAGES;
+      return findImports(file.text)
+        .filter(({ specifier }) => !/^(?:\.|node:)/.test(specifier) && !allowed.test(specifier))
+        .map(({ specifier, line }) => ({
+          line,
+          message: `${specifier} is not what this part of the SDK depends on: see scripts/sdk/manifest.ts`,
+        }));
+    },
   },
   {
     name: "file-length",

@@ -1,14 +1,10 @@
-import type { Gpu } from "../gen/device/v1alpha1/gpu_pb.ts";
 import type { Connection } from "./connection/connection.ts";
-import { gpus } from "./device/v1alpha1/gpu.gen.ts";
+import { createDeviceV1alpha1Client, type DeviceV1alpha1Client } from "./device/v1alpha1/client.gen.ts";
 import { createProviderClient, type ProviderClient } from "./provider-client.ts";
-import { createResourceClient } from "./resource/resource-client.ts";
-import type { ResourceClient } from "./resource/types.ts";
 import { type ClientSystem, processSystem } from "./system.ts";
 
 /** The API group nvidia.device.v1alpha1. */
-export interface DeviceV1alpha1 {
-  gpus(): ResourceClient<Gpu>;
+export interface DeviceV1alpha1 extends DeviceV1alpha1Client {
   /** For those who report health: calls under this provider's id. */
   providers(id: string): ProviderClient;
 }
@@ -19,9 +15,8 @@ export interface Clientset {
 
 /** Typed calls over a connection, which stays the caller's to close. */
 export function createClientset(connection: Connection, system: ClientSystem = processSystem): Clientset {
-  const gpuClient = createResourceClient(connection, gpus);
   const device: DeviceV1alpha1 = {
-    gpus: () => gpuClient,
+    ...createDeviceV1alpha1Client(connection),
     providers: (id) => createProviderClient(connection, id, system),
   };
   return { deviceV1alpha1: () => device };

@@ -1,6 +1,6 @@
 import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 
-interface Call<Method> {
+export interface Call<Method> {
   readonly method: Method;
   /** `nvidia.device.v1alpha1.GpuService/GetGpu` */
   readonly name: string;

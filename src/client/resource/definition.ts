@@ -11,17 +11,17 @@ import { ApiError } from "../errors.ts";
 import type { EventType, RequestOptions, ResourceDefinition, WatchEvent } from "./types.ts";
 
 /** ObjectMeta and ListMeta of any version of the contract. */
-interface ObjectMetadata {
+export interface ObjectMetadata {
   readonly name: string;
   readonly resourceVersion: string;
 }
 
-interface ObjectList<T> {
+export interface ObjectList<T> {
   readonly items: readonly T[];
   readonly metadata?: { readonly resourceVersion: string } | undefined;
 }
 
-interface WireEvent<T> {
+export interface WireEvent<T> {
   readonly type: string;
   readonly object?: T | undefined;
 }
