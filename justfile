@@ -89,6 +89,17 @@ export ZIG_DEBUG_CMD := "1"
     bun scripts/go-tools.ts helm helm3
     exec bun tests/cluster/run.ts
 
+# make the npm package of the SDK, dist/sdk; --repository=URL: where it is published from
+[no-exit-message]
+@sdk *arguments: _tools
+    exec bun scripts/sdk.ts "$@"
+
+# make the pages of the SDK's API, dist/docs; typedoc is installed on first use
+[no-exit-message]
+@docs: _tools
+    bun install --cwd tools/docs --frozen-lockfile --ignore-scripts --silent
+    exec node tools/docs/node_modules/typedoc/bin/typedoc --options tools/docs/typedoc.json
+
 # make the Zig shim alone, dist/native
 [no-exit-message]
 @zig: _tools

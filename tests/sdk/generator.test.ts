@@ -17,7 +17,7 @@ const NIC_PROTO = "acme/device/v1alpha1/nic.proto";
 /** Its types are checked; the line that must not pass shows that they are. */
 const PROGRAM = `\
 import { create } from "@bufbuild/protobuf";
-import { connect } from "../../src/client/connection/connect.ts";
+import { connect } from "device-api-client";
 import { NicSchema } from "./acme/device/v1alpha1/nic_pb.ts";
 import type { NicClient, NicInformer, NicLister } from "./acme/device/v1alpha1/nic.gen.ts";
 import { type Clientset, createClientset } from "./clientset.gen.ts";
@@ -85,7 +85,7 @@ function runBuf(out: string, plugin: readonly string[], ...options: readonly str
   const opt = ["target=ts", "import_extension=ts"];
   const plugins = [
     { local: [`${BIN}/protoc-gen-es`], out, opt },
-    { local: plugin, out, strategy: "all", opt: [...opt, "runtime_import=../../src/client", ...options] },
+    { local: plugin, out, strategy: "all", opt: [...opt, ...options] },
   ];
   const template = JSON.stringify({ version: "v2", inputs: [{ directory: "tests/sdk/proto" }], plugins });
   const { exitCode, stderr } = Bun.spawnSync([`${BIN}/buf`, "generate", "--template", template], { cwd: ROOT });
