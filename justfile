@@ -25,6 +25,11 @@ export ZIG_DEBUG_CMD := "1"
 @run-nvml *arguments: build
     exec bun scripts/run.ts --fake-nvml "$@"
 
+# run an example of examples/ against the server of `run`, or the one that NVIDIA_DEVICE_API_TARGET names
+[no-exit-message]
+@example name *arguments: _tools
+    exec bun scripts/example.ts "$@"
+
 # every check, or one part of them: lint, unit or e2e
 [no-exit-message]
 @test part="all": _tools

@@ -3,11 +3,11 @@
  * Once it serves, prints what to try next. Arguments go to the server and win over what is chosen here.
  */
 import { spawn } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { say } from "./process.ts";
+import { runtimeFolder, SOCKET_NAME } from "./runtime-folder.ts";
 
 const BINARY = "dist/device-api-server";
 const POLL_MS = 50;
@@ -33,7 +33,7 @@ process.exit(await (mode === "--fake-nvml" ? main(rest, true) : main(process.arg
 async function main(given: readonly string[], onFakeNvml: boolean): Promise<number> {
   const folder = runtimeFolder();
   if (folder === undefined) return 2;
-  const socket = join(folder, "device.sock");
+  const socket = join(folder, SOCKET_NAME);
   const machine = onFakeNvml ? scriptMachine(folder) : undefined;
   const nvmlFlags = ["--simulate=0", "--enable-nvml-provider", `--nvml-driver-root=${FAKE_DRIVER_ROOT}`];
   const extra = onFakeNvml ? [...nvmlFlags, ...given] : given;
@@ -84,24 +84,6 @@ function scriptMachine(folder: string): string {
   const control = join(folder, "nvml-machine");
   Bun.spawnSync([FAKE_TOOL, control, "gpus", "8", "h100"], { stderr: "inherit" });
   return control;
-}
-
-/** A folder for this user alone; undefined, and one line said, where there can be none. */
-function runtimeFolder(): string | undefined {
-  const runtime = process.env["XDG_RUNTIME_DIR"];
-  const { uid } = userInfo();
-  const folder = runtime && existsSync(runtime) ? join(runtime, "device-api") : join(tmpdir(), `device-api-${uid}`);
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const found = lstatSync(folder);
-    // In a temporary folder that all may write, another user may have been there first.
-    if (found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0) return folder;
-    console.error(`run: ${folder} is not a folder of yours with mode 0700: remove it, or set XDG_RUNTIME_DIR`);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    console.error(`run: no folder for the socket (${reason}): set XDG_RUNTIME_DIR to a folder that you may write`);
-  }
-  return undefined;
 }
 
 /** True once a socket file that was not there before takes connections and the server answers on it. */
