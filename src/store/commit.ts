@@ -29,6 +29,14 @@ export interface ListSize {
   readonly lossBytes: number;
 }
 
+/** What the commit follows on, and when it is. */
+export interface CommitMoment {
+  /** The latest version before it. */
+  readonly version: number;
+  /** Wall clock, milliseconds since 1970. */
+  readonly atMs: number;
+}
+
 const NOTHING: VisibleStatus = { conditions: [], action: "" };
 
 /** The reply round the items: its header of 5 bytes where the limit matters, the metadata's 2, the version's 2 + 16. */
@@ -40,24 +48,26 @@ const LIST_FRAME_BYTES = 25;
 export function planCommit(
   transaction: Transaction,
   gpus: ReadonlyMap<string, Entry>,
-  version: number,
+  { version, atMs }: CommitMoment,
   list: ListSize,
   reader: ConditionReader,
 ): CommitPlan {
   const changes: EntryChange[] = [];
   const events: HistoryEvent[] = [];
   let { bytes, lossBytes } = list;
-  const emit = (type: EventType, object: GpuObject) =>
-    events.push({ version: object.version, type, bytes: object.event(type) });
+  const emit = (type: EventType, object: GpuObject, key: string, before: Entry | undefined) => {
+    const previous = before?.object.version ?? 0;
+    events.push({ version: object.version, type, bytes: object.event(type), key, previous, atMs });
+  };
   for (const [key, facts] of transaction.gpus) {
     const before = gpus.get(key);
     if (facts === undefined && before === undefined) continue;
     const next = version + events.length + 1;
     const after = facts === undefined ? undefined : entryOf(facts, before, next, reader, transaction);
     if (after === undefined) {
-      if (before !== undefined) emit("DELETED", before.object.at(next));
+      if (before !== undefined) emit("DELETED", before.object.at(next), key, before);
     } else if (after.object !== before?.object) {
-      emit(before === undefined ? "ADDED" : "MODIFIED", after.object);
+      emit(before === undefined ? "ADDED" : "MODIFIED", after.object, key, before);
     }
     bytes += sizeInList(after) - sizeInList(before);
     lossBytes += (after?.object.lossBytes ?? 0) - (before?.object.lossBytes ?? 0);

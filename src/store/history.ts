@@ -7,6 +7,12 @@ export interface HistoryEvent {
   readonly type: EventType;
   /** The encoded WatchGpusResponse. */
   readonly bytes: Uint8Array;
+  /** The GPU's name in lower case. */
+  readonly key: string;
+  /** The version of the same GPU's event before this one; 0 where it is its first. */
+  readonly previous: number;
+  /** Wall clock at the commit, milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 export interface HistoryLimits {
@@ -62,6 +68,12 @@ export class History {
     assert(version >= this.oldestCursor && version <= this.#last, "the cursor lies inside the history");
     if (version === this.#last) return undefined;
     return this.#ring[(version + 1) % this.#limits.events];
+  }
+
+  /** The event of this version; undefined where it is forgotten, or has not happened yet. */
+  at(version: number): HistoryEvent | undefined {
+    if (version <= this.oldestCursor || version > this.#last) return undefined;
+    return this.#ring[version % this.#limits.events];
   }
 
   #forgetOldest(): void {

@@ -35,6 +35,11 @@ export const HISTORY_EVENTS_MAX = 32_768;
 /** At 500 bytes for an event of usual size the count is reached first; large events must not break 256 MiB. */
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 
+/** One list of recent events: some 20 ms of decoding at 20 µs each, for an event and the one before it. */
+export const RECENT_EVENTS_MAX = 500;
+/** With the 1.4 MiB that one event can take at most and an operator's words for each, a list stays below 4 MiB. */
+export const RECENT_EVENTS_BYTES_MAX = 1024 * 1024;
+
 /** How long a provider may hold a transaction open, readers waiting, before it is rolled back. */
 export const TRANSACTION_MAX_MS = 5_000;
 

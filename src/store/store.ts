@@ -12,6 +12,7 @@ import { faultsOf, type ProviderSummary, type ReportedFault, summarize } from ".
 import { instantNow } from "./instants.ts";
 import { TRANSACTION_MAX_MS } from "./limits.ts";
 import type { Provider } from "./providers.ts";
+import { type EventsQuery, listRecentEvents, type RecentEvent } from "./recent-events.ts";
 import { type Entry, keyOf, Transaction } from "./transaction.ts";
 import type { Health, StoreObserver } from "./types.ts";
 import { expired, type Watcher, WatchHub, type WatchSink } from "./watch-hub.ts";
@@ -40,6 +41,8 @@ export interface StoreView {
   faults(name: string): readonly ReportedFault[] | undefined;
   /** Everybody who has written, the server's own first. */
   providers(): readonly ProviderSummary[];
+  /** What changed last, newest first. */
+  events(query: EventsQuery): readonly RecentEvent[];
 }
 
 export interface StoreStats {
@@ -98,6 +101,7 @@ export class Store implements Disposable {
         const facts = [...this.#gpus.values()].map((entry) => entry.facts);
         return summarize(facts, this.#inspection());
       },
+      events: (query: EventsQuery) => listRecentEvents(history, query),
     });
   }
 
@@ -188,7 +192,8 @@ export class Store implements Disposable {
   }
 
   #commit(transaction: Transaction): void {
-    const plan = planCommit(transaction, this.#gpus, this.#history.last, this.#list, this.#reader);
+    const moment = { version: this.#history.last, atMs: Math.floor(this.#options.clock.wallUs() / 1_000) };
+    const plan = planCommit(transaction, this.#gpus, moment, this.#list, this.#reader);
     this.#apply(plan);
     for (const id of transaction.forgotten) this.#providers.delete(id);
     for (const [id, provider] of transaction.providers) this.#providers.set(id, provider);
