@@ -6,10 +6,12 @@ import { AdminService, file_deviceapi_admin_v1alpha1_admin } from "../gen/device
 import { file_grpc_health_v1_health } from "../gen/grpc/health/v1/health_pb.ts";
 import type { Provider } from "../provider/provider.ts";
 import { createAdminService, type Simulation } from "../service/admin-service.ts";
+import { AuditLog } from "../service/audit-log.ts";
 import type { Method } from "../service/call.ts";
 import { createGpuService } from "../service/gpu-service.ts";
 import { createHealthService } from "../service/health-service.ts";
 import { createProviderService, type UpdateOperation } from "../service/provider-service.ts";
+import { createRecentEvents, type RecentEvents } from "../service/recent-events.ts";
 import { createReflectionService } from "../service/reflection-service.ts";
 import type { Store } from "../store/store.ts";
 
@@ -36,20 +38,23 @@ export interface ServicesOptions {
 
 export interface Services {
   readonly methods: readonly Method[];
+  readonly events: RecentEvents;
   /** What grpc.health.v1 answers from now on. */
   setServing(serving: boolean): void;
 }
 
 /** Every service that the server answers for. */
 export function createServices(options: ServicesOptions): Services {
-  const { store, log, onUpdate } = options;
+  const { store, clock, log, onUpdate } = options;
+  const audit = new AuditLog(clock, log);
+  const events = createRecentEvents(store, audit);
   const health = createHealthService([GpuService.typeName, ProviderService.typeName, AdminService.typeName]);
   const methods = [
     ...createGpuService(store),
     ...createProviderService({ store, log, onUpdate }),
-    ...createAdminService(options),
+    ...createAdminService({ ...options, audit, events }),
     ...health.methods,
     ...createReflectionService(SERVED_FILES).methods,
   ];
-  return { methods, setServing: (serving) => health.setServing(serving) };
+  return { methods, events, setServing: (serving) => health.setServing(serving) };
 }

@@ -1,98 +1,27 @@
 import { describe, expect, test } from "bun:test";
-import {
-  create,
-  type DescMessage,
-  type DescMethodUnary,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { LogFields } from "../base/log.ts";
-import { silentLogger } from "../base/log.ts";
-import { StatusError } from "../base/status-error.ts";
 import { AdminService, LeaseState } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import type { Provider } from "../provider/provider.ts";
-import { createStoreHost } from "../provider/store-host.ts";
-import { condition, peer, TestStore } from "../testing/test-store.ts";
-import { createAdminService } from "./admin-service.ts";
+import { playAdmin } from "../testing/admin-play.ts";
+import { condition, peer } from "../testing/test-store.ts";
 import { AUDIT_ENTRIES_MAX } from "./audit-log.ts";
-import type { Call, UnaryMethod } from "./call.ts";
 
-const { clearFaults, listProviders, forgetProvider, listOperatorActions, simulateHeal } = AdminService.method;
+const { clearFaults, listProviders, forgetProvider, simulateHeal } = AdminService.method;
 const A = peer(1, "a");
 const B = peer(2, "b");
 const WELL = condition("NVMLReady", "True");
-const BAD = condition("NVMLReady", "False", { reason: "XidError" });
 const DBE = condition("Memory", "False", { reason: "Dbe" });
 
-const CALL: Call = {
-  method: "",
-  peer: { kind: "unix", connection: 1, pid: 77, uid: 0, gid: 0, groups: [] },
-  deadlineMs: undefined,
-  cancelled: false,
-  onCancel: () => {},
-};
-
-/** A service over a store in simulated time, and a built-in provider with one GPU, gpu-0, that is bad. */
-async function setUp() {
-  const store = new TestStore();
-  const host = createStoreHost(store.store, "nvml-provider", () => {});
-  const publish = async (status: typeof BAD) => {
-    await host.publish([{ name: "gpu-0", uuid: "", status: { conditions: [status], action: "" } }]);
-  };
-  await publish(BAD);
-  let open = true;
-  const builtin: Provider = {
-    id: "nvml-provider",
-    start: async () => {},
-    async clear(name, type) {
-      if (!open || name !== "gpu-0" || (type !== undefined && type !== BAD.type)) return [];
-      open = false;
-      await publish(WELL);
-      return [BAD];
-    },
-    [Symbol.asyncDispose]: async () => {},
-  };
-  const lines: (LogFields | undefined)[] = [];
-  const methods = createAdminService({
-    store: store.store,
-    clock: store.time,
-    log: { ...silentLogger, info: (_, fields) => void lines.push(fields) },
-    providers: [builtin],
-    simulation: undefined,
-  });
-  async function call<I extends DescMessage, O extends DescMessage>(
-    desc: DescMethodUnary<I, O>,
-    request: MessageInitShape<I>,
-  ): Promise<MessageShape<O>> {
-    const method = methods.find(({ name }) => name.endsWith(`/${desc.name}`)) as UnaryMethod;
-    const reply = await method.handle(toBinary(desc.input, create(desc.input, request)), CALL);
-    return fromBinary(desc.output, reply);
-  }
-  const failure = async <I extends DescMessage, O extends DescMessage>(
-    desc: DescMethodUnary<I, O>,
-    request: MessageInitShape<I>,
-  ) =>
-    call(desc, request).then(
-      () => "OK",
-      (error: unknown) => (error instanceof StatusError ? `${error.code}: ${error.message}` : error),
-    );
-  const actions = async () => (await call(listOperatorActions, {})).actions;
-  return { store, methods, call, failure, actions, lines };
-}
-
-test("every method is for administrators alone", async () => {
-  const { methods } = await setUp();
+test("every method is for administrators alone, but for the two that only look", async () => {
+  const { methods } = await playAdmin();
+  const looks = ["ListEvents", "DescribeGpu"];
   expect(methods.map(({ name, access }) => `${name.split("/")[1]} ${access}`)).toEqual(
-    AdminService.methods.map(({ name }) => `${name} admin`),
+    AdminService.methods.map(({ name }) => `${name} ${looks.includes(name) ? "read" : "admin"}`),
   );
 });
 
 describe("ClearFaults", () => {
   test("tells what it ended and how the GPU is after it", async () => {
-    const { store, call } = await setUp();
+    const { store, call } = await playAdmin();
     const reply = await call(clearFaults, { name: "gpu-0", reason: "looked at" });
     expect(reply).toMatchObject({
       cleared: [{ providerId: "nvml-provider", type: "NVMLReady", reason: "XidError" }],
@@ -103,7 +32,7 @@ describe("ClearFaults", () => {
   });
 
   test("that finds nothing says so, and what is bad besides", async () => {
-    const { store, call } = await setUp();
+    const { store, call } = await playAdmin();
     store.register(A, "gpu-0");
     store.report(A, "gpu-0", DBE);
     const other = await call(clearFaults, { name: "GPU-0", type: "Fan", reason: "r" });
@@ -114,7 +43,7 @@ describe("ClearFaults", () => {
   });
 
   test("ends what is built in and tells of what is an external provider's", async () => {
-    const { store, call } = await setUp();
+    const { store, call } = await playAdmin();
     store.register(A, "gpu-0");
     store.report(A, "gpu-0", DBE);
     expect(await call(clearFaults, { name: "gpu-0", reason: "r" })).toMatchObject({
@@ -124,7 +53,7 @@ describe("ClearFaults", () => {
   });
 
   test("is refused where all that is meant is an external provider's, with what to do instead", async () => {
-    const { store, failure } = await setUp();
+    const { store, failure } = await playAdmin();
     for (const writer of [A, B]) {
       store.register(writer, "gpu-0");
       store.report(writer, "gpu-0", DBE);
@@ -139,7 +68,7 @@ describe("ClearFaults", () => {
   });
 
   test("quotes a provider's id for the shell", async () => {
-    const { store, failure } = await setUp();
+    const { store, failure } = await playAdmin();
     const odd = peer(1, "it's; odd");
     store.register(odd, "gpu-0");
     store.report(odd, "gpu-0", DBE);
@@ -156,14 +85,14 @@ describe("ClearFaults", () => {
     ["INVALID_ARGUMENT: type: Ready follows", { name: "gpu-0", reason: "r", type: "Ready" }],
     ['NOT_FOUND: no GPU is named "gpu-1"', { name: "gpu-1", reason: "r" }],
   ])("fails with %s", async (text, request) => {
-    const { failure } = await setUp();
+    const { failure } = await playAdmin();
     expect(await failure(clearFaults, request)).toStartWith(text);
   });
 });
 
 describe("ListProviders", () => {
   test("tells of each whose it is, when it was heard, what is left of its lease and what stands there", async () => {
-    const { store, call } = await setUp();
+    const { store, call } = await playAdmin();
     store.register(B, "gpu-0");
     store.report(B, "gpu-0", DBE, WELL);
     store.heartbeat(A);
@@ -192,7 +121,7 @@ describe("ListProviders", () => {
 
 describe("ForgetProvider", () => {
   test("removes everything of the provider, and tells what went", async () => {
-    const { store, call } = await setUp();
+    const { store, call } = await playAdmin();
     for (const name of ["gpu-0", "gpu-9"]) {
       store.register(A, name);
       store.report(A, name, DBE);
@@ -212,14 +141,14 @@ describe("ForgetProvider", () => {
     ['FAILED_PRECONDITION: provider "nvml-provider" is built in', { id: "nvml-provider", force: true }],
     ['FAILED_PRECONDITION: provider "operator" is built in', { id: "operator" }],
   ])("fails with %s", async (text, request) => {
-    const { failure } = await setUp();
+    const { failure } = await playAdmin();
     expect(await failure(forgetProvider, request)).toStartWith(text);
   });
 });
 
 describe("the record", () => {
   test("has who asked for what, why, when, and what came of it, as the log has", async () => {
-    const { store, call, failure, actions, lines } = await setUp();
+    const { store, call, failure, actions, lines } = await playAdmin();
     await call(clearFaults, { name: "gpu-0", reason: "looked at" });
     store.pass(1_000);
     await failure(forgetProvider, { id: "nobody", reason: "uninstalled" });
@@ -240,7 +169,7 @@ describe("the record", () => {
   });
 
   test("keeps the last ones alone, each of a bounded length; calls that ask for nothing leave no trace", async () => {
-    const { call, failure, actions } = await setUp();
+    const { call, failure, actions } = await playAdmin();
     for (let i = 0; i < AUDIT_ENTRIES_MAX + 5; i++) await call(clearFaults, { name: "gpu-0", reason: `r${i}` });
     await call(listProviders, {});
     await failure(clearFaults, { name: "gpu-0", reason: "" });

@@ -10,10 +10,29 @@ import type { Call } from "./call.ts";
 export interface Request {
   /** The method's own name. */
   readonly method: string;
-  /** The GPU or provider. */
+  readonly kind: "gpu" | "provider";
+  /** The name of the GPU, or the id of the provider. */
   readonly target: string;
   /** The operator's words. */
   readonly reason: string;
+}
+
+/** What a request changed: GPUs by name in lower case, and the range of versions in which they changed. */
+export interface AuditedChange {
+  readonly gpus: ReadonlySet<string>;
+  /** The versions after this one … */
+  readonly after: number;
+  /** … up to this one. */
+  readonly upTo: number;
+  /** Only where one of these conditions left this status, by type: the range may hold other news of the GPU. */
+  readonly ended?: ReadonlyMap<string, string>;
+}
+
+/** What came of a request. */
+export interface Audited<T> {
+  readonly reply: T;
+  readonly outcome: string;
+  readonly change?: AuditedChange | undefined;
 }
 
 /** What was asked, by whom, and what came of it. */
@@ -23,9 +42,10 @@ export interface AuditEntry extends Request {
   readonly uid: number;
   readonly pid: number;
   readonly outcome: string;
+  readonly change: AuditedChange | undefined;
 }
 
-/** Under 2 kB each; the log has all of them. */
+/** Under 2 kB each, and the names of the GPUs that are changed; the log has all of them. */
 export const AUDIT_ENTRIES_MAX = 100;
 
 /** An outcome may name many GPUs. */
@@ -48,24 +68,25 @@ export class AuditLog {
   }
 
   /** Runs what was asked for and writes it down, whatever comes of it. */
-  async audit<T>(call: Call, request: Request, run: () => Promise<{ reply: T; outcome: string }>): Promise<T> {
+  async audit<T>(call: Call, request: Request, run: () => Promise<Audited<T>>): Promise<T> {
     try {
-      const { reply, outcome } = await run();
-      this.#add(call, request, outcome);
+      const { reply, outcome, change } = await run();
+      this.#add(call, request, outcome, change);
       return reply;
     } catch (error) {
       const outcome = error instanceof StatusError ? `${error.code}: ${error.message}` : "INTERNAL";
-      this.#add(call, request, outcome);
+      this.#add(call, request, outcome, undefined);
       throw error;
     }
   }
 
-  #add({ peer }: Call, { method, target, reason }: Request, outcome: string): void {
+  #add({ peer }: Call, request: Request, outcome: string, change: AuditedChange | undefined): void {
+    const { method, kind, target, reason } = request;
     assert(peer.kind === "unix", "administration comes over the unix socket");
     const { uid, pid } = peer;
     const words = { target: truncate(target, NAME_MAX), reason, outcome: truncate(outcome, OUTCOME_MAX) };
     this.#log.info("operator action", { method, ...words, uid, pid });
     if (this.#entries.length >= AUDIT_ENTRIES_MAX) this.#entries.shift();
-    this.#entries.push({ wallUs: this.#clock.wallUs(), uid, pid, method, ...words });
+    this.#entries.push({ wallUs: this.#clock.wallUs(), uid, pid, method, kind, ...words, change });
   }
 }

@@ -3,7 +3,10 @@ import type { Gpu } from "../gen/device/v1alpha1/gpu_pb.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { ReportedFault } from "../store/inspect.ts";
 import type { Store, StoreView } from "../store/store.ts";
+import { keyOf } from "../store/transaction.ts";
+import type { AuditedChange } from "./audit-log.ts";
 import type { Call } from "./call.ts";
+import { gpuNotFound } from "./gpu-service.ts";
 
 /** A bad condition, as AdminService tells of it. */
 export interface FaultInfo {
@@ -18,6 +21,8 @@ export interface ClearOutcome {
   /** What is bad after it, of every type. */
   readonly remaining: readonly FaultInfo[];
   readonly gpu: Gpu;
+  /** Undefined where nothing was cleared. */
+  readonly change: AuditedChange | undefined;
 }
 
 export interface ClearOptions {
@@ -38,25 +43,31 @@ export async function clearFaults(
   name: string,
   type: string | undefined,
 ): Promise<ClearOutcome> {
-  await store.read(call, (view) => find(view, name));
+  const before = await store.read(call, (view) => find(view, name));
   const cleared: FaultInfo[] = [];
+  const ended = new Map<string, string>();
   for (const provider of providers) {
-    const ended = await provider.clear(name, type);
-    cleared.push(...ended.map((condition) => infoOf(provider.id, condition)));
+    for (const condition of await provider.clear(name, type)) {
+      cleared.push(infoOf(provider.id, condition));
+      ended.set(condition.type, condition.status);
+    }
   }
   const { gpu, faults } = await store.read(call, (view) => find(view, name));
   const foreign = faults.filter(
     ({ provider, report }) => provider.identity !== undefined && (type === undefined || report.type === type),
   );
   if (cleared.length === 0 && foreign.length > 0) throw notOurs(gpu.metadata?.name ?? name, foreign);
-  return { cleared, remaining: faults.map(({ provider, report }) => infoOf(provider.id, report)), gpu };
+  const remaining = faults.map(({ provider, report }) => infoOf(provider.id, report));
+  if (cleared.length === 0) return { cleared, remaining, gpu, change: undefined };
+  const range = { after: Number(before.gpu.resourceVersion), upTo: Number(gpu.resourceVersion) };
+  return { cleared, remaining, gpu, change: { gpus: new Set([keyOf(name)]), ...range, ended } };
 }
 
 function find(view: StoreView, name: string): { gpu: Gpu; faults: readonly ReportedFault[] } {
   const gpu = view.get(name)?.toMessage();
   const faults = view.faults(name);
   if (gpu !== undefined && faults !== undefined) return { gpu, faults };
-  throw new StatusError("NOT_FOUND", `no GPU is named ${JSON.stringify(name)}`);
+  throw gpuNotFound(name);
 }
 
 function infoOf(providerId: string, { type, reason, message }: Omit<FaultInfo, "providerId">): FaultInfo {

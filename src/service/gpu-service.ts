@@ -39,9 +39,13 @@ function getGpu(store: Store, request: Uint8Array, call: Call): Uint8Array | Pro
   checkVersion(opts);
   return store.read(call, (view) => {
     const object = isOwnNamespace(opts) ? view.get(name) : undefined;
-    if (object === undefined) throw new StatusError("NOT_FOUND", `no GPU is named ${JSON.stringify(name)}`);
+    if (object === undefined) throw gpuNotFound(name);
     return object.getReply;
   });
+}
+
+export function gpuNotFound(name: string): StatusError {
+  return new StatusError("NOT_FOUND", `no GPU is named ${JSON.stringify(name)}`);
 }
 
 function listGpus(store: Store, request: Uint8Array, call: Call): Uint8Array | Promise<Uint8Array> {

@@ -1,5 +1,6 @@
-import { compareNatural } from "../base/natural-order.ts";
-import type { ConditionReader } from "./condition-rules.ts";
+import { compareNatural, compareText } from "../base/natural-order.ts";
+import type { VisibleStatus } from "./aggregate.ts";
+import type { ConditionReader, Verdict } from "./condition-rules.ts";
 import { leaseRemainingMs, type Provider } from "./providers.ts";
 import type { GpuFacts, Report } from "./types.ts";
 
@@ -20,6 +21,25 @@ export interface ProviderSummary {
 export interface ReportedFault {
   readonly provider: Provider;
   readonly report: Report;
+}
+
+/** A condition as one provider reports it, and what that means. */
+export interface JudgedReport {
+  readonly report: Report;
+  readonly verdict: Verdict;
+  /** Its type has a say in Ready. */
+  readonly counts: boolean;
+  /** It is what consumers see of its type. */
+  readonly shown: boolean;
+}
+
+/** What one provider says about one GPU; the summary counts that GPU alone. */
+export interface GpuProvider {
+  readonly summary: ProviderSummary;
+  readonly registered: boolean;
+  /** By type. */
+  readonly reports: readonly JudgedReport[];
+  readonly action: string;
 }
 
 export interface InspectionContext {
@@ -50,8 +70,47 @@ export function summarize(gpus: Iterable<GpuFacts>, context: InspectionContext):
     leaseRemainingMs: leaseRemainingMs(provider, leaseMs, nowMs),
     ...(counts.get(provider.id) ?? none()),
   }));
+  return summaries.sort(inOrder);
+}
+
+/** What each provider of a GPU says, in the same order; `seen` is what consumers see. */
+export function providersOf(
+  { registrations, reports }: GpuFacts,
+  seen: VisibleStatus,
+  { reader, providers, leaseMs, nowMs }: InspectionContext,
+): readonly GpuProvider[] {
+  const found = [...new Set([...registrations, ...reports.keys()])].flatMap((id) => {
+    const provider = providers.get(id);
+    if (provider === undefined) return [];
+    const said = reports.get(id);
+    const judged = [...(said?.conditions.values() ?? [])].map((report) => judge(report, seen, reader));
+    const summary = {
+      provider,
+      leaseRemainingMs: leaseRemainingMs(provider, leaseMs, nowMs),
+      gpus: 1,
+      conditions: judged.length,
+      bad: judged.filter(({ verdict }) => verdict === "bad").length,
+    };
+    const byType = judged.sort((a, b) => compareText(a.report.type, b.report.type));
+    return [{ summary, registered: registrations.includes(id), reports: byType, action: said?.action ?? "" }];
+  });
+  return found.sort((a, b) => inOrder(a.summary, b.summary));
+}
+
+function judge(report: Report, seen: VisibleStatus, reader: ConditionReader): JudgedReport {
+  const { type, status, reason, message } = report;
+  const shown = seen.conditions.find((condition) => condition.type === type);
+  return {
+    report,
+    verdict: reader.verdict(type, status),
+    counts: reader.counts(type),
+    shown: shown?.status === status && shown.reason === reason && shown.message === message,
+  };
+}
+
+function inOrder(a: ProviderSummary, b: ProviderSummary): number {
   const rank = ({ provider }: ProviderSummary) => (provider.identity === undefined ? 0 : 1);
-  return summaries.sort((a, b) => rank(a) - rank(b) || compareNatural(a.provider.id, b.provider.id));
+  return rank(a) - rank(b) || compareNatural(a.provider.id, b.provider.id);
 }
 
 /** Every bad condition of a GPU, by provider; whoever hides behind a worse report of the same type, too. */

@@ -8,7 +8,14 @@ import { type CommitPlan, type ListSize, planCommit } from "./commit.ts";
 import { ConditionReader, type ConditionRules } from "./condition-rules.ts";
 import { type GpuObject, Snapshot } from "./gpu-object.ts";
 import { History, type HistoryLimits } from "./history.ts";
-import { faultsOf, type ProviderSummary, type ReportedFault, summarize } from "./inspect.ts";
+import {
+  faultsOf,
+  type GpuProvider,
+  type ProviderSummary,
+  providersOf,
+  type ReportedFault,
+  summarize,
+} from "./inspect.ts";
 import { instantNow } from "./instants.ts";
 import { TRANSACTION_MAX_MS } from "./limits.ts";
 import type { Provider } from "./providers.ts";
@@ -39,6 +46,8 @@ export interface StoreView {
   snapshot(): Snapshot;
   /** What is bad on the GPU, by provider; undefined for an unknown name. */
   faults(name: string): readonly ReportedFault[] | undefined;
+  /** What each provider says about the GPU; undefined for an unknown name. */
+  providersOf(name: string): readonly GpuProvider[] | undefined;
   /** Everybody who has written, the server's own first. */
   providers(): readonly ProviderSummary[];
   /** What changed last, newest first. */
@@ -96,6 +105,10 @@ export class Store implements Disposable {
       faults: (name: string) => {
         const entry = this.#gpus.get(keyOf(name));
         return entry && faultsOf(entry.facts, this.#inspection());
+      },
+      providersOf: (name: string) => {
+        const entry = this.#gpus.get(keyOf(name));
+        return entry && providersOf(entry.facts, entry.object.status, this.#inspection());
       },
       providers: () => {
         const facts = [...this.#gpus.values()].map((entry) => entry.facts);

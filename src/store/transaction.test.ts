@@ -127,7 +127,11 @@ describe("forgetting a provider", () => {
     const { version } = store;
     seen();
     const before = sink.lines.length;
-    expect(forget(store, "a")).toEqual({ gpus: 3, conditions: 1, deleted: ["gpu-0", "gpu-2"] });
+    expect(forget(store, "a")).toEqual({
+      gpus: ["gpu-0", "gpu-1", "gpu-2"],
+      conditions: 1,
+      deleted: ["gpu-0", "gpu-2"],
+    });
     // gpu-2 goes with what B said of it, as with UnregisterGpu: B never registered it.
     expect(seen().slice(before)).toEqual(["DELETED gpu-0", "MODIFIED gpu-1", "DELETED gpu-2"]);
     expect(sink.versions.slice(before)).toEqual([version + 1, version + 2, version + 3]);
@@ -145,7 +149,7 @@ describe("forgetting a provider", () => {
     store.heartbeat(B);
     expect(codeOf(() => forget(store, "a"))).toBe("FAILED_PRECONDITION");
     expect(store.names()).toEqual(["gpu-0"]);
-    expect(forget(store, "a", true)).toEqual({ gpus: 1, conditions: 0, deleted: ["gpu-0"] });
+    expect(forget(store, "a", true)).toEqual({ gpus: ["gpu-0"], conditions: 0, deleted: ["gpu-0"] });
     store.pass(LEASE_MS);
     expect(store.lost).toEqual([{ id: "b", gpus: 0 }]);
     expect(store.heartbeat(A)).toBe(true);
@@ -162,7 +166,7 @@ describe("forgetting a provider", () => {
       expect(codeOf(both)).toBe(id === "nobody" ? "NOT_FOUND" : "FAILED_PRECONDITION");
     }
     expect([store.version, store.store.stats().providers.active]).toEqual([version, 2]);
-    expect(forget(store, "a")).toEqual({ gpus: 1, conditions: 0, deleted: [] });
+    expect(forget(store, "a")).toEqual({ gpus: ["gpu-0"], conditions: 0, deleted: [] });
     expect([store.version, store.names()]).toEqual([version, ["gpu-0"]]);
   });
 });

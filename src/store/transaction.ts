@@ -52,8 +52,8 @@ export interface RegisterInput {
 
 /** What went with a provider. */
 export interface ForgetOutcome {
-  /** GPUs that it had registered or reported on. */
-  readonly gpus: number;
+  /** Names of the GPUs that it had registered or reported on. */
+  readonly gpus: readonly string[];
   readonly conditions: number;
   /** Names of GPUs that nobody else has registered. */
   readonly deleted: readonly string[];
@@ -156,12 +156,12 @@ export class Transaction {
     const known = this.#known(id);
     judgeForgetting(id, known, { force, remainingMs: known && leaseRemainingMs(known, leaseMs, nowMs) });
     const deleted: string[] = [];
-    let gpus = 0;
+    const gpus: string[] = [];
     let conditions = 0;
     for (const before of [...this.#everyGpu()]) {
       const next = withoutProviders(before, new Set([id]));
       if (next === before) continue;
-      gpus++;
+      gpus.push(before.name);
       conditions += before.reports.get(id)?.conditions.size ?? 0;
       const isLast = next.registrations.length === 0;
       if (isLast) deleted.push(before.name);

@@ -135,7 +135,7 @@ function draft(transaction: Transaction, { steps, throws }: Write): readonly (()
 function draftStep(transaction: Transaction, step: Step): () => StepAnswer {
   if (step.do === "forget") {
     const { gpus, conditions, deleted } = transaction.forgetProvider(step.id, step.force);
-    return () => ({ forgotten: { gpus, conditions, deleted: deleted.toSorted() } });
+    return () => ({ forgotten: { gpus: gpus.length, conditions, deleted: deleted.toSorted() } });
   }
   const writer = writerOf(step.as);
   switch (step.do) {

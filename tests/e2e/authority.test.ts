@@ -51,6 +51,8 @@ const READS: readonly Step[] = [
   ["listGpus", {}],
   ["watchGpus", {}],
   ["check", { service: "" }],
+  ["listEvents", {}],
+  ["describeGpu", { name: "gpu-0" }],
 ];
 const WRITES: readonly Step[] = [
   ["registerGpu", { name: "auth-gpu" }],
