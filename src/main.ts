@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import packageJson from "../package.json" with { type: "json" };
-import { systemClock } from "./base/clock.ts";
+import { systemClock, systemScheduler } from "./base/clock.ts";
 import { dispatch } from "./cli/dispatch.ts";
-import type { CommandIo } from "./cli/io.ts";
+import type { CommandIo, Terminal } from "./cli/io.ts";
 import type { ServeHost } from "./cli/serve.ts";
 import { runServer, type StopSignal } from "./server/app.ts";
 import { groupIdIn } from "./server/config-values.ts";
@@ -15,9 +15,28 @@ const EXIT_AT_ONCE: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTER
 process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
 
+/** What a terminal has that does not say. */
+const USUAL_SIZE = { columns: 80, rows: 24 };
+
+const terminal: Terminal = {
+  get columns() {
+    return process.stdout.columns || USUAL_SIZE.columns;
+  },
+  get rows() {
+    return process.stdout.rows || USUAL_SIZE.rows;
+  },
+  onResize: (listener) => void process.stdout.on("resize", listener),
+  onSuspend(leave, back) {
+    process.on("SIGTSTP", () => void leave().finally(() => process.kill(process.pid, "SIGSTOP")));
+    process.on("SIGCONT", back);
+  },
+};
+
 const io: CommandIo = {
   env: process.env,
   clock: systemClock,
+  scheduler: systemScheduler,
+  terminal: process.stdout.isTTY ? terminal : undefined,
   version: packageJson.version,
   print: (text) => write(process.stdout, text),
   // Where the complaint cannot be written there is nobody to tell; the exit status still says it.

@@ -1,6 +1,5 @@
 import { printable } from "../base/log-text.ts";
 import { AdminService, type ClearFaultsResponse } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { quoted, type StringFlag, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG, REASON_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
@@ -29,7 +28,8 @@ export const clearCommand: Command = {
   name: "clear",
   usage: "NAME --reason TEXT",
   summary: "end a GPU's faults by your word, until the next bad reading or Xid",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
+  completes: { kind: "gpus", many: false },
   run,
 };
 

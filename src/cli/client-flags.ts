@@ -51,17 +51,20 @@ export const REASON_FLAG: StringFlag = {
   placeholder: "TEXT",
 };
 
-export type OutputForm = "table" | "json";
-
-export const OUTPUT_FLAG: EnumFlag<OutputForm> = {
+const outputFlag = <V extends string>(values: readonly V[], usual: V): EnumFlag<V> => ({
   kind: "enum",
-  default: "table",
-  values: ["table", "json"],
+  default: usual,
+  values,
   help: "form of the output",
   group,
   variable: "",
   short: "o",
-};
+});
+
+/** "name": names alone, a line each. */
+export const GPU_OUTPUT_FLAG = outputFlag(["table", "wide", "json", "yaml", "name"], "table");
+export type GpuOutputForm = (typeof GPU_OUTPUT_FLAG)["default"];
+export const OUTPUT_FLAG = outputFlag(["table", "json", "yaml"], "table");
 
 /** The flag or its variable, else the socket that a server with this environment would open, else the usual one. */
 export function targetOf(flag: string, env: Environment): Target {

@@ -1,215 +1,42 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
-import * as grpc from "@grpc/grpc-js";
-import type { Clock } from "../base/clock.ts";
-import { GpuService } from "../gen/device/v1alpha1/gpu_pb.ts";
-import { AdminService } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { Health } from "../gen/grpc/health/v1/health_pb.ts";
-import type { StopSignal } from "../server/app.ts";
+import { dirname } from "node:path";
+import { type ScriptedServer, startScriptedServer } from "../../tests/support/scripted-server.ts";
 import type { Config } from "../server/config.ts";
+import { type CliOptions, runCli } from "../testing/cli-run.ts";
 import { ListenError } from "../transport/listen-error.ts";
-import { dispatch } from "./dispatch.ts";
-import type { CommandIo } from "./io.ts";
-import type { ServeHost } from "./serve.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "device-api-cli-"));
-const socket = join(folder, "device.sock");
-const NOW_S = 1_790_000_000;
-const clock: Clock = { wallUs: () => NOW_S * 1e6, monotonicMs: () => 0 };
-
-const gpu = (name: string) => ({
-  metadata: { name, resourceVersion: "7" },
-  spec: { uuid: `GPU-${name}` },
-  status: {
-    conditions: [
-      { type: "Ready", status: "True", reason: "Fine", lastTransitionTime: { seconds: BigInt(NOW_S - 90) } },
-    ],
-    recommendedAction: "NONE",
-  },
-  resourceVersion: 7n,
-});
-
-/** Replies of the server in the test; each test may set its own. */
+let server: ScriptedServer;
+let socket: string;
+let folder: string;
+/** What the server answers to a health check. */
 let healthStatus = 1;
-let events = 2;
-let endWith: Partial<grpc.StatusObject> | undefined;
-let requests: unknown[] = [];
-/** Watch streams that are open on the server. */
-let watching = 0;
-
-type Unary = grpc.ServerUnaryCall<Buffer, Buffer>;
-type Stream = grpc.ServerWritableStream<Buffer, Buffer>;
-
-function method<I extends DescMessage, O extends DescMessage>(
-  desc: DescMethod & { readonly input: I; readonly output: O },
-  handle: (request: MessageShape<I>) => MessageInitShape<O>,
-): [grpc.ServiceDefinition, grpc.UntypedServiceImplementation] {
-  const encode = (reply: MessageInitShape<O>) => Buffer.from(toBinary(desc.output, create(desc.output, reply)));
-  const reply = (bytes: Buffer) => {
-    const request = fromBinary(desc.input, bytes);
-    requests.push(request);
-    return encode(handle(request));
-  };
-  const responseStream = desc.methodKind === "server_streaming";
-  const unary = (call: Unary, done: grpc.sendUnaryData<Buffer>) => {
-    try {
-      done(null, reply(call.request));
-    } catch (error) {
-      done(error as grpc.ServiceError);
-    }
-  };
-  const stream = (call: Stream) => {
-    watching++;
-    call.on("cancelled", () => watching--);
-    for (let i = 0; i < events; i++) call.write(reply(call.request));
-    if (endWith !== undefined) call.emit("error", endWith);
-  };
-  const path = `/${desc.parent.typeName}/${desc.name}`;
-  const same = (bytes: Buffer) => bytes;
-  const codecs = {
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  };
-  return [
-    { [path]: { path, requestStream: false, responseStream, ...codecs } },
-    { [path]: responseStream ? stream : unary },
-  ];
-}
-
-const notFound = (name: string) => Object.assign(new Error(), { code: 5, details: `there is no GPU "${name}"` });
-const server = new grpc.Server();
+let played: unknown[] = [];
 
 beforeAll(async () => {
-  const { method: gpus } = GpuService;
-  server.addService(...method(gpus.listGpus, () => ({ gpuList: { items: [gpu("gpu-0"), gpu("gpu-1")] } })));
-  server.addService(
-    ...method(gpus.getGpu, ({ name }) => {
-      if (name === "none") throw notFound(name);
-      return { gpu: gpu(name) };
-    }),
-  );
-  server.addService(...method(gpus.watchGpus, () => ({ type: "ADDED", object: gpu("gpu-0") })));
-  server.addService(...method(Health.method.check, () => ({ status: healthStatus })));
-  server.addService(...method(AdminService.method.simulateBreak, () => ({ resourceVersion: 8n })));
-  server.addService(...method(AdminService.method.simulateHeal, () => ({ resourceVersion: 9n })));
-  const credentials = grpc.ServerCredentials.createInsecure();
-  await new Promise((resolve) => server.bindAsync(`unix:${socket}`, credentials, resolve));
+  server = await startScriptedServer({
+    listGpus: () => ({ gpuList: { items: [] } }),
+    check: () => ({ status: healthStatus }),
+    simulateBreak(request) {
+      played.push(request);
+      return { resourceVersion: 8n };
+    },
+    simulateHeal: () => ({ resourceVersion: 9n }),
+  });
+  socket = server.target.replace("unix:", "");
+  folder = dirname(socket);
 });
 
-afterAll(() => {
-  server.forceShutdown();
-  rmSync(folder, { recursive: true });
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
 });
 
 beforeEach(() => {
   healthStatus = 1;
-  events = 2;
-  endWith = undefined;
-  requests = [];
+  played = [];
 });
 
-interface Run {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Options {
-  readonly env?: Readonly<Record<string, string>>;
-  /** The reader of the output goes away after so many writes. */
-  readonly reads?: number;
-  /** A signal comes when so much has been written. */
-  readonly signalAfter?: number;
-  readonly runServer?: (config: Config) => Promise<number>;
-}
-
-async function run(args: readonly string[], options: Options = {}): Promise<Run> {
-  let out = "";
-  let err = "";
-  let writes = 0;
-  let listener: ((signal: StopSignal) => void) | undefined;
-  const io: CommandIo = {
-    env: { NVIDIA_DEVICE_API_TARGET: `unix://${socket}`, ...options.env },
-    clock,
-    version: "1.2.3",
-    async print(text) {
-      if (writes >= (options.reads ?? Number.POSITIVE_INFINITY)) return false;
-      writes++;
-      out += text;
-      if (writes === options.signalAfter) listener?.("SIGINT");
-      return true;
-    },
-    async complain(line) {
-      err += `${line}\n`;
-      return true;
-    },
-    onSignal: (given) => {
-      listener = given;
-    },
-  };
-  const host: ServeHost = {
-    runServer: options.runServer ?? (() => Promise.reject(new Error("not to be started"))),
-    facts: { hostname: "node-7", uid: 990, groupId: () => undefined },
-    self: { command: ["device-api-server"], env: {} },
-    random: () => 0.5,
-    logStream: { write: () => true },
-    onFault: () => {},
-  };
-  return { status: await dispatch(args, io, host), out, err };
-}
-
-describe("get", () => {
-  test("shows every GPU in a table", async () => {
-    expect(await run(["get"])).toEqual({
-      status: 0,
-      out: [
-        "NAME   READY  REASON  ACTION  AGE",
-        "gpu-0  True   Fine    NONE    1m30s",
-        "gpu-1  True   Fine    NONE    1m30s",
-        "",
-      ].join("\n"),
-      err: "",
-    });
-  });
-
-  test("shows the GPUs that are named, whatever the order of flags and names", async () => {
-    const { out } = await run(["get", "b", "-o", "json", "a"]);
-    expect(JSON.parse(out).items.map((item: { metadata: { name: string } }) => item.metadata.name)).toEqual(["b", "a"]);
-  });
-
-  test("shows one GPU as the protobuf JSON mapping has it", async () => {
-    expect(JSON.parse((await run(["get", "gpu-3", "-o=json"])).out)).toEqual({
-      metadata: { name: "gpu-3", resourceVersion: "7" },
-      spec: { uuid: "GPU-gpu-3" },
-      status: {
-        conditions: [{ type: "Ready", status: "True", lastTransitionTime: "2026-09-21T14:11:50Z", reason: "Fine" }],
-        recommendedAction: "NONE",
-      },
-      resourceVersion: "7",
-    });
-  });
-
-  test("fails with the server's words where there is no such GPU", async () => {
-    expect(await run(["get", "none"])).toEqual({
-      status: 1,
-      out: "",
-      err: 'device-api-server: NOT_FOUND: there is no GPU "none"\n',
-    });
-  });
-});
+const run = (args: readonly string[], options: CliOptions = {}) =>
+  runCli(args, { ...options, env: { NVIDIA_DEVICE_API_TARGET: server.target, ...options.env } });
 
 describe("the target", () => {
   test("is the flag before the variable", async () => {
@@ -223,9 +50,10 @@ describe("the target", () => {
   });
 
   test.each([
-    [`unix://${folder}/none.sock`, "there is no such socket"],
+    ["none.sock", "there is no such socket"],
     ["127.0.0.1:1", "nobody listens there"],
-  ])("%s ends with status 3 and what to try", async (target, advice) => {
+  ])("%s ends with status 3 and what to try", async (place, advice) => {
+    const target = place.includes(":") ? place : `unix://${folder}/${place}`;
     const { status, err } = await run(["get", "--target", target]);
     expect(status).toBe(3);
     expect(err).toMatch(new RegExp(`^device-api-server: cannot reach the server at [^\n]*${advice}[^\n]*\n$`));
@@ -237,57 +65,6 @@ describe("the target", () => {
       2,
       expect.stringContaining('--target: "http://x" is not a target; it takes unix://'),
     ]);
-  });
-});
-
-describe("watch", () => {
-  const streamsClosed = async () => {
-    const deadline = Date.now() + 20_000;
-    while (watching > 0 && Date.now() < deadline) await Bun.sleep(5);
-    expect(watching).toBe(0);
-  };
-
-  test("shows each event until it is interrupted, and closes its stream", async () => {
-    const { status, out, err } = await run(["watch"], { signalAfter: 2 });
-    expect([status, err]).toEqual([0, ""]);
-    expect(Math.max(...out.split("\n").map(({ length }) => length))).toBeLessThanOrEqual(80);
-    expect(out.split("\n").map((line) => line.split(/ +/))).toEqual([
-      ["EVENT", "NAME", "READY", "REASON", "ACTION", "AGE", "VERSION"],
-      ["ADDED", "gpu-0", "True", "Fine", "NONE", "1m30s", "7"],
-      ["ADDED", "gpu-0", "True", "Fine", "NONE", "1m30s", "7"],
-      [""],
-    ]);
-    await streamsClosed();
-  });
-
-  test("writes one JSON object a line", async () => {
-    const { out } = await run(["watch", "-o", "json"], { signalAfter: 2 });
-    const lines = out.trim().split("\n");
-    expect(lines.map((line) => JSON.parse(line).type)).toEqual(["ADDED", "ADDED"]);
-  });
-
-  test("passes the version on", async () => {
-    await run(["watch", "--from", "41"], { signalAfter: 1 });
-    expect(requests[0]).toMatchObject({ opts: { resourceVersion: "41" } });
-  });
-
-  test("ends well when its reader has gone, and closes its stream", async () => {
-    expect((await run(["watch"], { reads: 1 })).status).toBe(0);
-    await streamsClosed();
-  });
-
-  test.each([
-    [11, "history", 1, "history: list again, or watch without --from"],
-    [14, "the server is shutting down", 3, "cannot reach the server at"],
-    [7, "not you", 1, "PERMISSION_DENIED: not you"],
-  ])("ends by status %i with what to do", async (code, details, status, text) => {
-    endWith = { code, details };
-    const result = await run(["watch"]);
-    expect([result.status, result.err]).toEqual([status, expect.stringContaining(text)]);
-  });
-
-  test("refuses a version that is no number", async () => {
-    expect((await run(["watch", "--from", "x"])).status).toBe(2);
   });
 });
 
@@ -312,7 +89,7 @@ describe("simulate", () => {
       status: 0,
       out: "gpu-0 is broken by Xid 79 (version 8)\n",
     });
-    expect(requests[0]).toMatchObject({ name: "gpu-0", xid: 79 });
+    expect(played[0]).toMatchObject({ name: "gpu-0", xid: 79 });
     expect((await run(["simulate", "heal", "gpu-0"])).out).toBe("gpu-0 is well again (version 9)\n");
   });
 
@@ -329,7 +106,10 @@ describe("simulate", () => {
   });
 });
 
-const COMMANDS = ["serve", "get", "watch", "explain", "clear", "provider", "simulate", "healthcheck", "version"];
+const COMMANDS = [
+  ...["serve", "get", "describe", "watch", "status", "explain"],
+  ...["clear", "provider", "simulate", "healthcheck", "completion", "version"],
+];
 
 describe("version and help", () => {
   test.each([[["version"]], [["--version"]], [["-version"]], [["serve", "--version"]]])(

@@ -1,6 +1,9 @@
+import { renderFlags } from "../server/flags-help.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { nearest } from "../server/flags-parse.ts";
 import { clearCommand } from "./clear.ts";
+import { completionCommand, createCompleteCommand } from "./completion/command.ts";
+import { describeCommand } from "./describe.ts";
 import { explainCommand } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
 import { getCommand } from "./get.ts";
@@ -12,23 +15,25 @@ import { createPrepareSocketDirCommand } from "./prepare-socket-dir.ts";
 import { providerCommand } from "./provider.ts";
 import { createServeCommand, type ServeHost } from "./serve.ts";
 import { simulateCommand } from "./simulate.ts";
+import { statusCommand } from "./status.ts";
 import { versionCommand } from "./version.ts";
 import { watchCommand } from "./watch.ts";
 
 /** Runs the command that the arguments name, and answers with the exit status; a failure is one line. */
 export async function dispatch(args: readonly string[], io: CommandIo, host: ServeHost): Promise<number> {
   const serve = createServeCommand(host);
-  const reading = [getCommand, watchCommand, explainCommand];
+  const reading = [getCommand, describeCommand, watchCommand, statusCommand, explainCommand];
   const operating = [clearCommand, providerCommand, simulateCommand];
-  const clients = [...reading, ...operating, healthcheckCommand, versionCommand];
+  const clients = [...reading, ...operating, healthcheckCommand, completionCommand, versionCommand];
   const commands = [serve, ...clients, createPrepareSocketDirCommand(host.facts.uid)];
   try {
     const [first, ...rest] = args;
     if (first === undefined || first.startsWith("-")) {
       return isHelp(first) ? await programHelp(commands, serve, io) : await serve.run(args, io);
     }
-    // Started by serve, and of no use to people.
-    if (first === nvmlHostCommand.name) return await nvmlHostCommand.run(rest, io);
+    // Called by programs, and of no use to people.
+    const hidden = [nvmlHostCommand, createCompleteCommand(commands)].find(({ name }) => name === first);
+    if (hidden !== undefined) return await hidden.run(rest, io);
     if (first === "help") return await help(rest[0], commands, serve, io);
     return await find(first, commands).run(rest, io);
   } catch (error) {
@@ -63,7 +68,7 @@ Usage: ${PROGRAM} [COMMAND] [flags]
 ${renderCommands(commands)}
 Flags of serve (--name=value or --name value; a flag wins over its variable; "${PROGRAM} help COMMAND" shows others).
 
-${serve.flagHelp()}
+${renderFlags(serve.flags)}
 ${EXIT_STATUS_HELP}`);
   return EXIT_OK;
 }

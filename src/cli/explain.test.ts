@@ -1,37 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../base/clock.ts";
-import { dispatch } from "./dispatch.ts";
-import { wrap } from "./explain-text.ts";
-import type { ServeHost } from "./serve.ts";
+import { runCli } from "../testing/cli-run.ts";
+import { wrap } from "./render/explain-text.ts";
 
-/** Runs `explain` as the program does; there is no server. */
-async function explain(...args: readonly string[]) {
-  let out = "";
-  let err = "";
-  const io = {
-    env: { NVIDIA_DEVICE_API_TARGET: "unix:///none.sock" },
-    clock: systemClock,
-    version: "1.2.3",
-    print: async (text: string) => {
-      out += text;
-      return true;
-    },
-    complain: async (line: string) => {
-      err += `${line}\n`;
-      return true;
-    },
-    onSignal: () => {},
-  };
-  const host: ServeHost = {
-    runServer: () => Promise.reject(new Error("not to be started")),
-    facts: { hostname: "node-7", uid: 990, groupId: () => undefined },
-    self: { command: ["device-api-server"], env: {} },
-    random: () => 0.5,
-    logStream: { write: () => true },
-    onFault: () => {},
-  };
-  return { status: await dispatch(["explain", ...args], io, host), out, err };
-}
+/** There is no server. */
+const explain = (...args: readonly string[]) =>
+  runCli(["explain", ...args], { env: { NVIDIA_DEVICE_API_TARGET: "unix:///none.sock" } });
 
 describe("explain", () => {
   test("tells of one Xid what it is, what it means for the GPU, what to do and what clears it", async () => {

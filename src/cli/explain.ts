@@ -1,12 +1,11 @@
 import { ALL_XIDS, xidOf } from "../provider/nvml/xids/catalogue.ts";
 import type { XidEntry } from "../provider/nvml/xids/entry.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { type BoolFlag, type EnumFlag, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG } from "./client-flags.ts";
-import { renderXid, renderXidTable } from "./explain-text.ts";
 import { commandHelp } from "./help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
+import { renderXid, renderXidTable } from "./render/explain-text.ts";
 
 const group = "Flags";
 const ALL_FLAG: BoolFlag = { kind: "bool", default: false, help: "every Xid of the catalogue", group, variable: "" };
@@ -27,7 +26,7 @@ export const explainCommand: Command = {
   name: "explain",
   usage: "XID... | --all",
   summary: "tell what an Xid means for a GPU and what to do; needs no server",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
   run,
 };
 

@@ -27,6 +27,10 @@ export function explainRpcError(error: unknown, target: Target): unknown {
       return new CommandError(`no answer from ${target.shown} in time: try a longer --timeout`, EXIT_UNREACHABLE);
     case "OUT_OF_RANGE":
       return new CommandError(`${message}: list again, or watch without --from`, EXIT_FAILURE);
+    case "NOT_FOUND":
+      return new CommandError(`${code}: ${message}. ${adviseMissing(message)}`, EXIT_FAILURE);
+    case "UNIMPLEMENTED":
+      return new CommandError(`${code}: ${message}. ${NOT_THERE}`, EXIT_FAILURE);
     default:
       return new CommandError(`${code}: ${message}`, EXIT_FAILURE);
   }
@@ -42,6 +46,13 @@ const ADVICE: readonly (readonly [string, string])[] = [
   ["Name resolution failed", "there is no host of that name"],
   ["Protocol error", "what listens there does not speak gRPC. Is it the health or the metrics port?"],
 ];
+
+const NOT_THERE = "Is the server older than this program? Its log and its metrics tell its version";
+
+function adviseMissing(message: string): string {
+  const command = message.startsWith("there is no provider") ? "provider list" : "get";
+  return `"device-api-server ${command}" shows those that there are`;
+}
 
 function advise(message: string): string {
   return ADVICE.find(([code]) => message.includes(code))?.[1] ?? message;

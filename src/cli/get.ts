@@ -1,21 +1,46 @@
-import { create, toJson } from "@bufbuild/protobuf";
-import type { Connection } from "../client/connection/connection.ts";
-import { type Gpu, type GpuList, GpuListSchema, GpuSchema, GpuService } from "../gen/device/v1alpha1/gpu_pb.ts";
-import { renderFlags } from "../server/flags-help.ts";
+import { toJson } from "@bufbuild/protobuf";
+import { type GpuList, GpuListSchema, GpuSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
+import { type BoolFlag, quoted } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
-import { HELP_FLAG, OUTPUT_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
+import {
+  GPU_OUTPUT_FLAG,
+  type GpuOutputForm,
+  HELP_FLAG,
+  TARGET_FLAG,
+  targetOf,
+  timeoutFlag,
+  withClient,
+} from "./client-flags.ts";
 import { explainRpcError } from "./failure.ts";
-import { GPU_HEADINGS, gpuRow, renderTable } from "./gpu-table.ts";
-import { commandHelp } from "./help.ts";
-import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
+import { fetchGpus } from "./gpus.ts";
+import { commandHelp, PROGRAM } from "./help.ts";
+import { type Command, type CommandIo, EXIT_FAILURE, EXIT_OK } from "./io.ts";
+import { renderDocument } from "./render/documents.ts";
+import { gpuHeadings, gpuRow, isReady } from "./render/gpu-rows.ts";
+import { paintFor } from "./render/paint.ts";
+import { renderTable } from "./render/table.ts";
 
-const FLAGS = { output: OUTPUT_FLAG, target: TARGET_FLAG, timeout: timeoutFlag(10), help: HELP_FLAG } as const;
+const CHECK_FLAG: BoolFlag = {
+  kind: "bool",
+  default: false,
+  help: "end with status 1 if one of the GPUs shown is not Ready",
+  group: "Flags",
+  variable: "",
+};
+const FLAGS = {
+  output: GPU_OUTPUT_FLAG,
+  check: CHECK_FLAG,
+  target: TARGET_FLAG,
+  timeout: timeoutFlag(10),
+  help: HELP_FLAG,
+} as const;
 
 export const getCommand: Command = {
   name: "get",
   usage: "[NAME...]",
   summary: "show all GPUs, or those named",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
+  completes: { kind: "gpus", many: true },
   run,
 };
 
@@ -24,36 +49,33 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (values.help) return await commandHelp(getCommand, io);
   const target = targetOf(values.target, io.env);
   try {
-    const list = await withClient(target, (client) => fetchGpus(client, names, values.timeout));
-    await io.print(values.output === "json" ? renderJson(list, names) : renderGpus(list.items, io));
-    return EXIT_OK;
+    const { list, missing } = await withClient(target, (client) => fetchGpus(client, names, values.timeout));
+    if (list.items.length > 0 || isDocument(values.output)) await io.print(render(list, names, values.output, io));
+    else if (missing.length === 0) await io.complain(NO_GPUS);
+    for (const name of missing) await io.complain(`${PROGRAM}: no GPU is named ${quoted(name)}`);
+    const failed = missing.length > 0 || (values.check && !list.items.every(isReady));
+    return failed ? EXIT_FAILURE : EXIT_OK;
   } catch (error) {
     throw explainRpcError(error, target);
   }
 }
 
-async function fetchGpus(client: Connection, names: readonly string[], timeoutMs: number): Promise<GpuList> {
-  if (names.length === 0) {
-    const reply = await client.unary(GpuService.method.listGpus, {}, { timeoutMs });
-    return reply.gpuList ?? create(GpuListSchema);
-  }
-  const items: Gpu[] = [];
-  for (const name of names) {
-    const { gpu } = await client.unary(GpuService.method.getGpu, { name }, { timeoutMs });
-    if (gpu !== undefined) items.push(gpu);
-  }
-  return create(GpuListSchema, { items });
-}
+/** Not on standard output: there, every line is a GPU. */
+const NO_GPUS =
+  "no GPUs: no provider has registered one; the server itself does with --enable-nvml-provider, or --simulate N";
 
-/** One name gives the object, anything else a list: as the calls behind them do. */
-function renderJson(list: GpuList, names: readonly string[]): string {
-  const [only] = list.items;
-  const json = names.length === 1 && only !== undefined ? toJson(GpuSchema, only) : toJson(GpuListSchema, list);
-  return `${JSON.stringify(json, undefined, 2)}\n`;
-}
+const isDocument = (form: GpuOutputForm): form is "json" | "yaml" => form === "json" || form === "yaml";
 
-function renderGpus(gpus: readonly Gpu[], io: CommandIo): string {
-  if (gpus.length === 0) return "no GPUs\n";
-  const nowMs = io.clock.wallUs() / 1_000;
-  return renderTable([GPU_HEADINGS, ...gpus.map((gpu) => gpuRow(gpu, nowMs))]);
+function render(list: GpuList, names: readonly string[], form: GpuOutputForm, io: CommandIo): string {
+  if (isDocument(form)) {
+    // One name gives the object, anything else a list: as the calls behind them do.
+    const [only] = list.items;
+    const alone = names.length === 1 && only !== undefined;
+    return renderDocument(alone ? toJson(GpuSchema, only) : toJson(GpuListSchema, list), form);
+  }
+  if (form === "name") return list.items.map((gpu) => `${gpu.metadata?.name ?? ""}\n`).join("");
+  const paint = paintFor(io);
+  const wide = form === "wide";
+  const context = { nowMs: io.clock.wallUs() / 1_000, paint, wide };
+  return renderTable([gpuHeadings(wide).map(paint.strong), ...list.items.map((gpu) => gpuRow(gpu, context))]);
 }

@@ -1,7 +1,6 @@
 import { printable } from "../base/log-text.ts";
 import { ApiError } from "../client/errors.ts";
 import { Health, HealthCheckResponse_ServingStatus } from "../gen/grpc/health/v1/health_pb.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
@@ -15,7 +14,7 @@ export const healthcheckCommand: Command = {
   name: "healthcheck",
   usage: "",
   summary: "ask the server whether it serves (exit status 0 or 1); for exec probes",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
   run,
 };
 

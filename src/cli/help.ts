@@ -1,10 +1,11 @@
+import { renderFlags } from "../server/flags-help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
 
 export const PROGRAM = "device-api-server";
 
 export const EXIT_STATUS_HELP = `Exit status:
   0    done
-  1    failed
+  1    failed, or get --check found a GPU that is not Ready
   2    a flag, a variable or an address is unusable
   3    the server cannot be reached
   130  ended at once by a second SIGINT (143: by a second SIGTERM)
@@ -13,7 +14,9 @@ export const EXIT_STATUS_HELP = `Exit status:
 /** Help of one command. */
 export async function commandHelp(command: Command, io: CommandIo): Promise<number> {
   const usage = [PROGRAM, command.name, "[flags]", command.usage].filter((part) => part !== "").join(" ");
-  await io.print(`${sentence(command.summary)}\n\nUsage: ${usage}\n\n${command.flagHelp()}\n${EXIT_STATUS_HELP}`);
+  await io.print(
+    `${sentence(command.summary)}\n\nUsage: ${usage}\n\n${renderFlags(command.flags)}\n${EXIT_STATUS_HELP}`,
+  );
   return EXIT_OK;
 }
 

@@ -3,7 +3,6 @@ import { printable } from "../base/log-text.ts";
 import { nvmlShim } from "../native/nvml.ts";
 import { failureOf } from "../provider/nvml/host/frame-source.ts";
 import { runHost } from "../provider/nvml/host/run-host.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { type Command, type CommandIo, EXIT_FAILURE, EXIT_OK } from "./io.ts";
@@ -51,7 +50,7 @@ export const nvmlHostCommand: Command = {
   name: "nvml-host",
   usage: "",
   summary: "read the GPUs of this node for the server that started it",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
   run,
 };
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
+import { systemClock, systemScheduler } from "../base/clock.ts";
 import type { CommandIo } from "./io.ts";
 import { createPrepareSocketDirCommand } from "./prepare-socket-dir.ts";
 
@@ -14,6 +14,8 @@ async function run(args: readonly string[]): Promise<{ status: number; out: stri
   const io: CommandIo = {
     env: {},
     clock: systemClock,
+    scheduler: systemScheduler,
+    terminal: undefined,
     version: "1.2.3",
     async print(text) {
       out += text;

@@ -1,4 +1,3 @@
-import { renderFlags } from "../server/flags-help.ts";
 import { type IntFlag, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG } from "./client-flags.ts";
@@ -36,7 +35,7 @@ export function createPrepareSocketDirCommand(callerUid: number): Command {
     name: "prepare-socket-dir",
     usage: "PATH...",
     summary: "give folders to a server that does not run as root, for one group to connect",
-    flagHelp: () => renderFlags(FLAGS),
+    flags: FLAGS,
     run,
   };
 

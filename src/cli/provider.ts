@@ -5,14 +5,14 @@ import {
   type ForgetProviderResponse,
   ListProvidersResponseSchema,
 } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { type BoolFlag, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG, OUTPUT_FLAG, REASON_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
 import { explainRpcError } from "./failure.ts";
 import { commandHelp } from "./help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
-import { renderProviders } from "./provider-table.ts";
+import { renderDocument } from "./render/documents.ts";
+import { renderProviders } from "./render/provider-table.ts";
 
 const FORCE_FLAG: BoolFlag = {
   kind: "bool",
@@ -34,7 +34,8 @@ export const providerCommand: Command = {
   name: "provider",
   usage: "list | forget ID",
   summary: "show who reports health here, or remove all that a provider has left behind",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
+  completes: { kind: "words", words: { list: undefined, forget: { kind: "providers" } } },
   run,
 };
 
@@ -49,9 +50,10 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     await withClient(target, async (client) => {
       if (asked.action === "list") {
         const reply = await client.unary(listProviders, {}, options);
+        const { output } = values;
         const json = () => toJson(ListProvidersResponseSchema, reply, { alwaysEmitImplicit: true });
         const table = () => renderProviders(reply.providers, io.clock.wallUs() / 1_000);
-        await io.print(values.output === "json" ? `${JSON.stringify(json(), undefined, 2)}\n` : table());
+        await io.print(output === "table" ? table() : renderDocument(json(), output));
       } else {
         const { reason, force } = values;
         const reply = await client.unary(forgetProvider, { id: asked.id, reason, force }, options);

@@ -4,7 +4,6 @@ import type { ServerIo, StopSignal } from "../server/app.ts";
 import { type Config, createConfig } from "../server/config.ts";
 import type { HostFacts } from "../server/config-values.ts";
 import { SERVE_FLAGS } from "../server/flags.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { commandHelp } from "./help.ts";
@@ -30,7 +29,7 @@ export function createServeCommand(host: ServeHost): Command {
     name: "serve",
     usage: "",
     summary: "run the server; the default where no command is given",
-    flagHelp: () => renderFlags(SERVE_FLAGS),
+    flags: SERVE_FLAGS,
     run,
   };
 

@@ -1,5 +1,4 @@
 import { AdminService } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { renderFlags } from "../server/flags-help.ts";
 import { type IntFlag, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
@@ -20,11 +19,14 @@ const XID_FLAG: IntFlag = {
 };
 const FLAGS = { xid: XID_FLAG, target: TARGET_FLAG, timeout: timeoutFlag(10), help: HELP_FLAG } as const;
 
+const ONE_GPU = { kind: "gpus", many: false } as const;
+
 export const simulateCommand: Command = {
   name: "simulate",
   usage: "break NAME --xid N | heal NAME",
   summary: "play a fault on a simulated GPU, or undo it",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
+  completes: { kind: "words", words: { break: ONE_GPU, heal: ONE_GPU } },
   run,
 };
 

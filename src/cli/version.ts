@@ -1,4 +1,3 @@
-import { renderFlags } from "../server/flags-help.ts";
 import { type EnumFlag, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG } from "./client-flags.ts";
@@ -20,7 +19,7 @@ export const versionCommand: Command = {
   name: "version",
   usage: "",
   summary: "show the version of this program",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
   run,
 };
 

@@ -1,14 +1,15 @@
 import { toJson } from "@bufbuild/protobuf";
 import { GpuService, type WatchGpusResponse, WatchGpusResponseSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
-import { renderFlags } from "../server/flags-help.ts";
-import type { StringFlag } from "../server/flags-kinds.ts";
-import { quoted, UsageError } from "../server/flags-kinds.ts";
+import { quoted, type StringFlag, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
-import { dial, HELP_FLAG, OUTPUT_FLAG, type OutputForm, TARGET_FLAG, targetOf } from "./client-flags.ts";
+import { dial, GPU_OUTPUT_FLAG, type GpuOutputForm, HELP_FLAG, TARGET_FLAG, targetOf } from "./client-flags.ts";
 import { CommandError, explainRpcError } from "./failure.ts";
-import { GPU_HEADINGS, gpuRow, type Row, renderRow } from "./gpu-table.ts";
 import { commandHelp } from "./help.ts";
 import { type Command, type CommandIo, EXIT_FAILURE, EXIT_OK } from "./io.ts";
+import { renderStreamed } from "./render/documents.ts";
+import { gpuHeadings, gpuRow } from "./render/gpu-rows.ts";
+import { paintFor } from "./render/paint.ts";
+import { cell, type Row, renderRow, widthsOf } from "./render/table.ts";
 
 const FROM_FLAG: StringFlag = {
   kind: "string",
@@ -18,13 +19,13 @@ const FROM_FLAG: StringFlag = {
   variable: "",
   placeholder: "VERSION",
 };
-const FLAGS = { output: OUTPUT_FLAG, from: FROM_FLAG, target: TARGET_FLAG, help: HELP_FLAG } as const;
+const FLAGS = { output: GPU_OUTPUT_FLAG, from: FROM_FLAG, target: TARGET_FLAG, help: HELP_FLAG } as const;
 
 export const watchCommand: Command = {
   name: "watch",
   usage: "[--from VERSION]",
   summary: "show the GPUs and then every change, until interrupted",
-  flagHelp: () => renderFlags(FLAGS),
+  flags: FLAGS,
   run,
 };
 
@@ -37,12 +38,12 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const stop = new AbortController();
   io.onSignal(() => stop.abort());
   await using client = dial(target);
-  const print = printer(values.output, io);
+  const render = renderer(values.output, io);
   try {
     const request = { opts: { resourceVersion: values.from } };
     for await (const event of client.serverStream(GpuService.method.watchGpus, request, { signal: stop.signal })) {
       // Nobody reads any more (`watch | head`): the end that was asked for.
-      if (!(await print(event))) return EXIT_OK;
+      if (!(await io.print(render(event)))) return EXIT_OK;
     }
   } catch (error) {
     throw explainRpcError(error, target);
@@ -51,22 +52,34 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   throw new CommandError("the server ended the watch", EXIT_FAILURE);
 }
 
-const HEADINGS: Row = ["EVENT", ...GPU_HEADINGS, "VERSION"];
+function renderer(form: GpuOutputForm, io: CommandIo): (event: WatchGpusResponse) => string {
+  switch (form) {
+    case "json":
+    case "yaml":
+      return (event) => renderStreamed(toJson(WatchGpusResponseSchema, event), form);
+    case "name":
+      return ({ object }) => `${object?.metadata?.name ?? ""}\n`;
+    case "table":
+    case "wide":
+      return rowRenderer(form === "wide", io);
+  }
+}
+
 /** Rows come one by one, so the widths are guessed: 80 columns with short names. What is longer widens its column. */
 const WIDTHS: readonly number[] = [8, 6, 7, 12, 11, 6, 16];
 
-function printer(form: OutputForm, io: CommandIo): (event: WatchGpusResponse) => Promise<boolean> {
-  if (form === "json") {
-    return (event) => io.print(`${JSON.stringify(toJson(WatchGpusResponseSchema, event))}\n`);
-  }
-  let widths = WIDTHS;
+function rowRenderer(wide: boolean, io: CommandIo): (event: WatchGpusResponse) => string {
+  const paint = paintFor(io);
+  // The wide row has the version already.
+  const headings = ["EVENT", ...gpuHeadings(wide), ...(wide ? [] : ["VERSION"])];
+  let widths: readonly number[] = wide ? [] : WIDTHS;
   let started = false;
   return ({ type, object }) => {
-    const gpu = object === undefined ? [] : gpuRow(object, io.clock.wallUs() / 1_000);
-    const row = [type, ...gpu, object?.metadata?.resourceVersion ?? ""];
-    widths = widths.map((width, i) => Math.max(width, row[i]?.length ?? 0));
-    const heading = started ? "" : renderRow(HEADINGS, widths);
+    const gpu = object === undefined ? [] : gpuRow(object, { nowMs: io.clock.wallUs() / 1_000, paint, wide });
+    const row: Row = [cell(type), ...gpu, ...(wide ? [] : [object?.metadata?.resourceVersion ?? ""])];
+    widths = widthsOf([headings, row], widths);
+    const lines = started ? [row] : [headings.map(paint.strong), row];
     started = true;
-    return io.print(heading + renderRow(row, widths));
+    return lines.map((line) => `${renderRow(line, widths)}\n`).join("");
   };
 }

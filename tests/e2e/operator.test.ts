@@ -96,6 +96,19 @@ describe("clear", () => {
     expect((await actions()).map(({ method, target, reason, outcome }) => [method, target, reason, outcome])).toEqual([
       ["ClearFaults", name.toLowerCase(), REASON, "cleared NVMLReady"],
     ]);
+    // The word stands at the recovery that it brought about, and not at the Xid after it.
+    const changes = (await run("describe", name)).out
+      .split("\n")
+      .filter((line) => /Ready (?:True|False) ->|by an/.test(line));
+    expect(changes.map((line) => line.trim().replace(/^\S+ +MODIFIED +/, ""))).toEqual([
+      "Ready True -> False (XidError)",
+      "NVMLReady True -> False (XidError)",
+      "Ready False -> True (Initialized)",
+      "NVMLReady False -> True (Initialized)",
+      `by an operator: ClearFaults by uid ${process.getuid?.()}: ${REASON}`,
+      "Ready True -> False (XidError)",
+      "NVMLReady True -> False (XidError)",
+    ]);
   });
 
   test("of a GPU that is still lost lasts until the next reading", async () => {
@@ -125,7 +138,10 @@ describe("clear", () => {
       "device-api-server: nothing to clear: gpu-0 has no fault; Ready is True (Initialized)\n",
     ]);
     const unknown = await run("clear", "gpu-7", "--reason", REASON);
-    expect([unknown.status, unknown.err]).toEqual([1, 'device-api-server: NOT_FOUND: no GPU is named "gpu-7"\n']);
+    expect([unknown.status, unknown.err]).toEqual([
+      1,
+      'device-api-server: NOT_FOUND: no GPU is named "gpu-7". "device-api-server get" shows those that there are\n',
+    ]);
     for (const args of [["clear"], ["clear", "gpu-0"], ["clear", "gpu-0", "gpu-1", "--reason=x"]]) {
       expect((await run(...args)).status).toBe(2);
     }
@@ -174,7 +190,12 @@ describe("an external provider that is gone", () => {
     ]);
     expect((last[1]?.object?.resourceVersion ?? 0n) - (last[0]?.object?.resourceVersion ?? 0n)).toBe(1n);
     expect(JSON.parse((await run("provider", "list", "-o", "json")).out).providers).toHaveLength(2);
-    expect((await run("provider", "forget", "monitor")).err).toContain('NOT_FOUND: there is no provider "monitor"');
+    expect((await run("provider", "forget", "monitor")).err).toContain(
+      'NOT_FOUND: there is no provider "monitor". "device-api-server provider list" shows those that there are',
+    );
+    const { out } = await run("describe", "gpu-0");
+    expect(out).toMatch(new RegExp(`ForgetProvider +${REASON} +forgot 2 conditions on 2 GPUs, deleted left`));
+    expect(out).toContain(`by an operator: ForgetProvider by uid ${process.getuid?.()}: ${REASON}`);
   });
 
   test("is not forgotten while its lease is in force, unless that is forced; a built-in one never is", async () => {
@@ -216,6 +237,9 @@ describe("an external provider that is gone", () => {
     ]);
     expect(table[4]?.slice(1)).toEqual(["external", uid, "none", "-", age, "2", "2", "2"]);
     const { providers } = JSON.parse((await run("provider", "list", "-o", "json")).out);
+    expect(Bun.YAML.parse((await run("provider", "list", "-o", "yaml")).out)).toMatchObject({
+      providers: [{ id: "nvml-provider", builtIn: true }, {}, {}, { id: "monitor", owner: uid }],
+    });
     expect(providers.at(-1)).toEqual({
       id: "monitor",
       builtIn: false,

@@ -14,9 +14,15 @@ import {
 import * as grpc from "@grpc/grpc-js";
 import { GpuService } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
+import { AdminService } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.ts";
 
-const METHODS = { ...GpuService.method, ...ProviderService.method, ...Health.method };
+const METHODS = {
+  ...GpuService.method,
+  ...ProviderService.method,
+  ...AdminService.method,
+  ...Health.method,
+};
 type Methods = typeof METHODS;
 
 /** Answers with a message, or throws `{ code, details }`; never settles where it hangs. */

@@ -1,6 +1,6 @@
-import { INVESTIGATION_TEXTS } from "../provider/nvml/xids/bucket-rules.ts";
-import type { XidEntry } from "../provider/nvml/xids/entry.ts";
-import { renderTable } from "./gpu-table.ts";
+import { INVESTIGATION_TEXTS } from "../../provider/nvml/xids/bucket-rules.ts";
+import type { XidEntry } from "../../provider/nvml/xids/entry.ts";
+import { renderTable } from "./table.ts";
 
 /** A terminal's usual width. */
 const COLUMNS = 80;

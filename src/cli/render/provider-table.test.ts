@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { LeaseState, ProviderSchema } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
+import { LeaseState, ProviderSchema } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { renderProviders } from "./provider-table.ts";
 
 const NOW_MS = 1_790_000_000_000;
@@ -24,8 +24,8 @@ test("a table of providers tells the lease that is left, and how long ago each w
     [
       "ID             KIND      OWNER     LEASE     HEARTBEAT  WRITE  GPUS  CONDITIONS  BAD",
       "nvml-provider  built-in  -         none      -          0s     8     16          1",
-      "monitor        external  uid:1000  held 29s  0s         1h0m   0     0           0",
-      "\\u001b[31mred  external  tcp       lost      1m30s      -      0     0           0",
+      "monitor        external  uid:1000  held 29s  0s         60m    0     0           0",
+      "\\u001b[31mred  external  tcp       lost      90s        -      0     0           0",
       "",
     ].join("\n"),
   );

@@ -1,6 +1,7 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-import { LeaseState, type Provider } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { cell, formatAge, type Row, renderTable } from "./gpu-table.ts";
+import { LeaseState, type Provider } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
+import { formatAge } from "./age.ts";
+import { cell, type Row, renderTable } from "./table.ts";
 
 const HEADINGS: Row = ["ID", "KIND", "OWNER", "LEASE", "HEARTBEAT", "WRITE", "GPUS", "CONDITIONS", "BAD"];
 
@@ -20,7 +21,7 @@ export function renderProviders(providers: readonly Provider[], nowMs: number): 
   return renderTable([HEADINGS, ...rows]);
 }
 
-function leaseOf({ lease, leaseRemaining }: Provider): string {
+export function leaseOf({ lease, leaseRemaining }: Provider): string {
   switch (lease) {
     case LeaseState.HELD:
       return `held ${formatAge(Number(leaseRemaining?.seconds ?? 0n) * 1_000)}`;

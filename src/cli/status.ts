@@ -1,0 +1,94 @@
+import type { Connection } from "../client/connection/connection.ts";
+import type { WatchGpusResponse } from "../gen/device/v1alpha1/gpu_pb.ts";
+import { type BoolFlag, quoted, UsageError } from "../server/flags-kinds.ts";
+import { parseFlags } from "../server/flags-parse.ts";
+import { dial, HELP_FLAG, TARGET_FLAG, targetOf, timeoutFlag } from "./client-flags.ts";
+import { explainRpcError } from "./failure.ts";
+import { GpuFeed } from "./gpu-feed.ts";
+import { commandHelp, PROGRAM } from "./help.ts";
+import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
+import { gpuRow } from "./render/gpu-rows.ts";
+import { paintFor } from "./render/paint.ts";
+import { renderStatus } from "./render/status-text.ts";
+import { cell, renderRow, widthsOf } from "./render/table.ts";
+import { showStatusScreen } from "./status-screen.ts";
+
+const FOLLOW_FLAG: BoolFlag = {
+  kind: "bool",
+  default: false,
+  help: "stay, and show every change; on a terminal in place, Ctrl-C ends it",
+  group: "Flags",
+  variable: "",
+  short: "f",
+};
+const FLAGS = { follow: FOLLOW_FLAG, target: TARGET_FLAG, timeout: timeoutFlag(10), help: HELP_FLAG } as const;
+
+const EVENTS_SHOWN = 10;
+
+export const statusCommand: Command = {
+  name: "status",
+  usage: "",
+  summary: "show the node at a glance: how many GPUs are well, which are not, and what changed last",
+  flags: FLAGS,
+  run,
+};
+
+async function run(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseFlags(FLAGS, args, io.env);
+  if (values.help) return await commandHelp(statusCommand, io);
+  if (positionals[0] !== undefined) throw new UsageError(`status: unexpected argument ${quoted(positionals[0])}`);
+  const target = targetOf(values.target, io.env);
+  await using client = dial(target);
+  const { timeout } = values;
+  // A terminal without cursor control gets lines, as a file does.
+  const terminal = io.env["TERM"] === "dumb" ? undefined : io.terminal;
+  try {
+    if (values.follow && terminal !== undefined) await showStatusScreen(io, terminal, client, timeout);
+    else if (values.follow) await followInLines(io, client, timeout);
+    else await showOnce(io, client, new GpuFeed(client), timeout);
+    return EXIT_OK;
+  } catch (error) {
+    throw explainRpcError(error, target);
+  }
+}
+
+/** Resolves to the version that was shown. */
+async function showOnce(io: CommandIo, client: Connection, feed: GpuFeed, timeoutMs: number) {
+  const version = await feed.list(EVENTS_SHOWN, { timeoutMs });
+  const model = { target: client.target.shown, gpus: feed.gpus, events: feed.events, trouble: "" };
+  const isRead = await io.print(renderStatus(model, { nowMs: io.clock.wallUs() / 1_000, paint: paintFor(io) }));
+  return { version, isRead };
+}
+
+/** The present state, and then a line for each change, until it is interrupted or nobody reads any more. */
+async function followInLines(io: CommandIo, client: Connection, timeoutMs: number): Promise<void> {
+  const stop = new AbortController();
+  io.onSignal(() => stop.abort());
+  const feed = new GpuFeed(client);
+  const render = lineRenderer(io);
+  while (!stop.signal.aborted) {
+    const { version, isRead } = await showOnce(io, client, feed, timeoutMs);
+    if (!isRead) return;
+    await feed.follow(version, stop.signal, async (event) => {
+      if (!(await io.print(render(event)))) stop.abort();
+    });
+    if (!stop.signal.aborted) await io.complain(`${PROGRAM}: changes were missed; this is the state now`);
+  }
+}
+
+/** Rows come one by one, so the widths are guessed; what is longer widens its column. */
+const WIDTHS: readonly number[] = [20, 8, 6, 7, 12];
+
+function lineRenderer(io: CommandIo): (event: WatchGpusResponse) => string {
+  const paint = paintFor(io);
+  let widths = WIDTHS;
+  return ({ type, object }) => {
+    const nowMs = io.clock.wallUs() / 1_000;
+    const at = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+    // Without the age: the line has its time.
+    const gpu = object === undefined ? [] : gpuRow(object, { nowMs, paint, wide: false }).slice(0, -1);
+    const row = [at, cell(type), ...gpu];
+    widths = widthsOf([row], widths);
+    return `${renderRow(row, widths)}\n`;
+  };
+}
