@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AdminService } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { BINARY, type RunningBinary, spawnBinary } from "../support/binary.ts";
-import { ScreenReader } from "../support/screen.ts";
+import { InTerminal, shows } from "../support/in-terminal.ts";
 import { TestClient } from "../support/test-client.ts";
 
 /** The compiled binary in a real terminal: a pseudo-terminal of our own, and tmux where it is installed. */
@@ -30,70 +30,13 @@ afterEach(async () => {
   await client.call(simulateHeal, { name: "gpu-40" });
 });
 
+const inTerminal = (command: readonly string[], columns?: number, rows?: number) =>
+  new InTerminal(command, { NVIDIA_DEVICE_API_TARGET: server.unixTarget }, columns, rows);
 const breakOne = () => client.call(simulateBreak, { name: "gpu-40", xid: 79 });
-
-/** A command in a pseudo-terminal. */
-class InTerminal implements AsyncDisposable {
-  readonly screen: ScreenReader;
-  /** All that was written, sequences included. */
-  raw = "";
-  readonly child: Bun.Subprocess;
-  #fault: unknown;
-
-  constructor(command: readonly string[], columns = 80, rows = 24) {
-    this.screen = new ScreenReader(columns, rows);
-    const decoder = new TextDecoder();
-    this.child = Bun.spawn([...command], {
-      env: { PATH: Bun.env["PATH"] ?? "", TERM: "xterm-256color", NVIDIA_DEVICE_API_TARGET: server.unixTarget },
-      terminal: {
-        cols: columns,
-        rows,
-        data: (_, bytes) => {
-          this.raw += decoder.decode(bytes, { stream: true });
-          try {
-            this.screen.feed(bytes);
-          } catch (error) {
-            this.#fault ??= error;
-          }
-        },
-      },
-    });
-  }
-
-  type(text: string): void {
-    this.child.terminal?.write(text);
-  }
-
-  resize(columns: number, rows: number): void {
-    // Wider first: what is drawn for the old size may still be on its way.
-    this.screen.columns = Math.max(columns, this.screen.columns);
-    this.screen.rows = Math.max(rows, this.screen.rows);
-    this.child.terminal?.resize(columns, rows);
-  }
-
-  /** A guard against hangs, no limit on speed. */
-  async until(isThere: (screen: ScreenReader) => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + 20_000;
-    while (!isThere(this.screen)) {
-      if (this.#fault !== undefined) throw this.#fault;
-      if (performance.now() > deadline) throw new Error(`${what} did not come:\n${this.screen.text}`);
-      await Bun.sleep(10);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.child.kill("SIGKILL");
-    await this.child.exited;
-    this.child.terminal?.close();
-    if (this.#fault !== undefined) throw this.#fault;
-  }
-}
-
-const shows = (text: string) => (screen: ScreenReader) => screen.text.includes(text);
 
 describe("status --follow", () => {
   test("draws 64 GPUs on 24 rows in place, the broken one first as soon as it breaks", async () => {
-    await using run = new InTerminal([BINARY, "status", "--follow"], 120, 24);
+    await using run = inTerminal([BINARY, "status", "--follow"], 120, 24);
     await run.until(shows("64 GPUs: 64 ready, 0 not ready, 0 unknown"), "the screen");
     const { screen } = run;
     expect([screen.isAlternate, screen.hasCursor, screen.wraps]).toEqual([true, false, false]);
@@ -109,7 +52,7 @@ describe("status --follow", () => {
   });
 
   test("takes the size of its terminal, again when that changes", async () => {
-    await using run = new InTerminal([BINARY, "status", "--follow"], 120, 80);
+    await using run = inTerminal([BINARY, "status", "--follow"], 120, 80);
     await run.until(shows("gpu-63 "), "all GPUs");
     run.resize(40, 10);
     await run.until((screen) => !screen.text.includes("gpu-63 ") && screen.text.includes("… and "), "the small screen");
@@ -121,7 +64,7 @@ describe("status --follow", () => {
   });
 
   test("gives the terminal back on Ctrl-C, with cursor and what was there, and ends with status 0", async () => {
-    await using run = new InTerminal([
+    await using run = inTerminal([
       "sh",
       "-c",
       'trap : INT; echo before; "$0" status --follow; echo "after $?"',
@@ -136,7 +79,7 @@ describe("status --follow", () => {
   });
 
   test("gives the terminal back on Ctrl-Z, and takes it again with fg", async () => {
-    await using run = new InTerminal(["bash", "--norc", "-i"]);
+    await using run = inTerminal(["bash", "--norc", "-i"]);
     run.type(`PS1='READY> '; ${BINARY} status --follow\r`);
     await run.until(shows("64 GPUs"), "the screen");
     run.type(CTRL_Z);
@@ -151,14 +94,14 @@ describe("status --follow", () => {
 
 describe("the other commands", () => {
   test("have colours on a terminal", async () => {
-    await using run = new InTerminal([BINARY, "get", "gpu-1"]);
+    await using run = inTerminal([BINARY, "get", "gpu-1"]);
     expect(await run.child.exited).toBe(0);
     await run.until(shows("gpu-1  True"), "the table");
     expect(run.raw).toContain("\x1b[32mTrue\x1b[0m");
   });
 
   test("watch ends on Ctrl-C with status 0", async () => {
-    await using run = new InTerminal([BINARY, "watch"]);
+    await using run = inTerminal([BINARY, "watch"]);
     await run.until(shows("gpu-63"), "the rows");
     run.type(CTRL_C);
     expect(await run.child.exited).toBe(0);

@@ -3,7 +3,8 @@ import { type Gpu, GpuService, type WatchGpusResponse } from "../../src/gen/devi
 import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
 import { AdminService } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
-import { BINARY, type RunningBinary, spawnBinary } from "../support/binary.ts";
+import { type RunningBinary, spawnBinary } from "../support/binary.ts";
+import { runBinary } from "../support/run-binary.ts";
 import { type StreamReader, TestClient } from "../support/test-client.ts";
 
 /** What an operator types, against the compiled binary on the scripted library. */
@@ -33,19 +34,7 @@ afterEach(async () => {
   fake[Symbol.dispose]();
 });
 
-interface Run {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Not spawnSync: this process has to go on reading what the server logs. */
-async function run(...args: readonly string[]): Promise<Run> {
-  const env = { NVIDIA_DEVICE_API_TARGET: binary.unixTarget };
-  const child = Bun.spawn([BINARY, ...args], { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { status: await child.exited, out, err };
-}
+const run = (...args: readonly string[]) => runBinary(args, { NVIDIA_DEVICE_API_TARGET: binary.unixTarget });
 
 /** The states of a GPU that the watch has shown, "True/Initialized" and so on, each once in a row. */
 function readyStates(name: string): readonly string[] {

@@ -74,12 +74,18 @@ export class ScreenReader {
         this.wraps = command === "h";
         return;
     }
-    // A shell has sequences of its own.
-    if (command !== "m" && this.isAlternate) throw new Error(`an unknown sequence: ESC[${parameters}${command}`);
+    // A shell moves the cursor about, and has sequences that change nothing that is looked at here.
+    const count = Number(parameters) || 1;
+    if (command === "C") this.#column += count;
+    else if (command === "D") this.#column = Math.max(0, this.#column - count);
+    else if (command === "A") this.#row = Math.max(0, this.#row - count);
+    else if (command !== "m" && this.isAlternate) throw new Error(`an unknown sequence: ESC[${parameters}${command}`);
   }
 
   #put(char: string): void {
+    if (char === "\u0007") return;
     if (char === "\r") this.#column = 0;
+    else if (char === "\b") this.#column = Math.max(0, this.#column - 1);
     else if (char === "\n") {
       this.#row++;
       if (this.isAlternate && this.#row >= this.rows) throw new Error(`the screen of ${this.rows} rows was scrolled`);

@@ -42,12 +42,13 @@ const ZSH = `#compdef device-api-server
 # zsh completion for device-api-server
 _device_api_server() {
   local -a candidates
-  local line files=
+  local line name help files=
   for line in "\${(@f)$("\${words[1]/#\\~/$HOME}" ${COMPLETE_COMMAND} -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     if [[ $line == ${FILES_LINE} ]]; then
       files=1
     elif [[ -n $line ]]; then
-      candidates+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+      name=\${line%%$'\\t'*} help=\${line#*$'\\t'}
+      candidates+=("\${name//:/\\\\:}\${help:+:$help}")
     fi
   done
   ((\${#candidates})) && _describe -V device-api-server candidates
