@@ -72,7 +72,9 @@ describe("with 64 GPUs, one of them broken", () => {
     await client.call(heartbeat, { providerId: "monitor" });
     await Bun.sleep(1_200);
     const { out } = await run("describe", "gpu-7");
-    expect(out).toMatch(/^Hidden by a worse report:\n.*\n {2}NVMLReady +True +\d+s +Initialized +simulated$/m);
+    expect(out).toMatch(
+      /^Hidden by another report of the same type:\n.*\n {2}NVMLReady +True +\d+s +Initialized +simulated$/m,
+    );
     expect(out).toMatch(/^ {2}monitor +uid:\d+ +lost +\d+s +\d+s +yes +1 +0 +-$/m);
     await run("provider", "forget", "monitor", "--reason=over");
   });

@@ -128,7 +128,7 @@ Conditions:
   XidError        True    30s    Ecc       yes     monitor
       two bits
 
-Hidden by a worse report:
+Hidden by another report of the same type:
   TYPE       STATUS  AGE    REASON  PROVIDER
   NVMLReady  True    8m20s  Fine    monitor
 

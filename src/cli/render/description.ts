@@ -41,7 +41,7 @@ export function renderDescription(
   const sections = [
     headLines(reply, told, context),
     section("Conditions", conditionLines(reply.gpu?.status?.conditions ?? [], told, context), context),
-    section("Hidden by a worse report", hiddenLines(told, context), context),
+    section("Hidden by another report of the same type", hiddenLines(told, context), context),
     section("Providers", providerLines(reply.providers, context), context),
     section("Operators", actionLines(reply.actions, context), context),
     section("Events", eventTable(events, context), context),
