@@ -78,25 +78,28 @@ describe("an operator's word", () => {
     ]);
   });
 
-  test("does not stand at another change of the GPU that comes in between", async () => {
+  test("does not stand at another change that comes in between, of this GPU or of another", async () => {
     const { store, call, publish, onClear } = await playAdmin();
-    store.register(A, "gpu-0");
-    onClear(async () => {
-      store.report(A, "gpu-0", condition("Fan", "True"));
-      store.register(A, "gpu-1");
+    for (const name of ["gpu-0", "gpu-1"]) store.register(A, name);
+    store.report(A, "gpu-1", BAD);
+    onClear({
+      before: async () => {
+        store.report(A, "gpu-0", condition("Fan", "True"));
+        store.report(A, "gpu-1", { ...BAD, status: "True" });
+      },
+      // The reading after it shows the fault again.
+      after: () => publish(BAD),
     });
     await call(clearFaults, { name: "gpu-0", reason: "r" });
-    await publish(BAD);
-    const { events } = await call(listEvents, { limit: 4 });
-    expect(lines(events)).toEqual([
+    expect(lines((await call(listEvents, { limit: 4 })).events)).toEqual([
       "MODIFIED gpu-0",
       "MODIFIED gpu-0 ClearFaults by uid 0: r",
-      "ADDED gpu-1",
+      "MODIFIED gpu-1",
       "MODIFIED gpu-0",
     ]);
   });
 
-  test("that forgets a provider stands at each GPU that changed with it", async () => {
+  test("that forgets a provider stands at each GPU that changed with it, then and at no other time", async () => {
     const { store, call } = await playAdmin();
     for (const name of ["gpu-0", "gpu-9"]) {
       store.register(A, name);
@@ -104,10 +107,18 @@ describe("an operator's word", () => {
     }
     store.register(peer(2, "b"), "gpu-8");
     await call(forgetProvider, { id: "a" });
-    expect(lines((await call(listEvents, { limit: 3 })).events)).toEqual([
+    store.report(peer(2, "b"), "gpu-0", DBE);
+    store.register(A, "gpu-9");
+    expect(lines((await call(listEvents, {})).events)).toEqual([
+      "ADDED gpu-9",
+      "MODIFIED gpu-0",
       "DELETED gpu-9 ForgetProvider by uid 0",
       "MODIFIED gpu-0 ForgetProvider by uid 0",
       "ADDED gpu-8",
+      "MODIFIED gpu-9",
+      "ADDED gpu-9",
+      "MODIFIED gpu-0",
+      "ADDED gpu-0",
     ]);
   });
 

@@ -38,16 +38,18 @@ export async function playAdmin() {
   };
   await publish(BAD);
   let open = true;
-  /** What else happens while the fault is cleared. */
-  let meanwhile = async () => {};
+  /** What else happens right before consumers see the fault cleared, and right after it. */
+  let before = async () => {};
+  let after = async () => {};
   const builtin: Provider = {
     id: "nvml-provider",
     start: async () => {},
     async clear(name, type) {
       if (!open || name.toLowerCase() !== "gpu-0" || (type !== undefined && type !== BAD.type)) return [];
       open = false;
-      await meanwhile();
+      await before();
       await publish(WELL);
+      await after();
       return [BAD];
     },
     [Symbol.asyncDispose]: async () => {},
@@ -78,8 +80,8 @@ export async function playAdmin() {
       () => "OK",
       (error: unknown) => (error instanceof StatusError ? `${error.code}: ${error.message}` : error),
     );
-  const onClear = (task: typeof meanwhile) => {
-    meanwhile = task;
+  const onClear = (tasks: { before?: typeof before; after?: typeof after }) => {
+    ({ before = before, after = after } = tasks);
   };
   const actions = async () => (await call(AdminService.method.listOperatorActions, {})).actions;
   return { store, methods, call, failure, actions, lines, publish, onClear };
