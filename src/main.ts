@@ -5,6 +5,7 @@ import { systemClock, systemScheduler } from "./base/clock.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import type { CommandIo, Terminal } from "./cli/io.ts";
 import type { ServeHost } from "./cli/serve.ts";
+import { createReaderLook } from "./native/reader-look.ts";
 import { runServer, type StopSignal } from "./server/app.ts";
 import { groupIdIn } from "./server/config-values.ts";
 
@@ -32,6 +33,9 @@ const terminal: Terminal = {
   },
 };
 
+/** Between two looks at whether anybody still reads. */
+const READER_LOOK_MS = 1_000;
+
 const io: CommandIo = {
   env: process.env,
   clock: systemClock,
@@ -39,6 +43,14 @@ const io: CommandIo = {
   terminal: process.stdout.isTTY ? terminal : undefined,
   version: packageJson.version,
   print: (text) => write(process.stdout, text),
+  onReaderGone(listener) {
+    const hasReader = createReaderLook(1);
+    const timer = setInterval(() => {
+      if (hasReader()) return;
+      clearInterval(timer);
+      listener();
+    }, READER_LOOK_MS);
+  },
   // Where the complaint cannot be written there is nobody to tell; the exit status still says it.
   complain: (line) => write(process.stderr, `${line}\n`).catch(() => false),
   onSignal(listener) {

@@ -24,6 +24,8 @@ export interface CommandIo {
   readonly terminal: Terminal | undefined;
   /** Resolves when the text has been taken; false where nobody reads any more. Rejects where it cannot be written. */
   print(text: string): Promise<boolean>;
+  /** Told once when nobody reads standard output any more, within a second or so, though nothing is written. */
+  onReaderGone(listener: () => void): void;
   /** One line on standard error. */
   complain(line: string): Promise<boolean>;
   /** From now on the first SIGTERM or SIGINT comes here instead of ending the process; a second one ends it at once. */

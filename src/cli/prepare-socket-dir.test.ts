@@ -22,6 +22,7 @@ async function run(args: readonly string[]): Promise<{ status: number; out: stri
       return true;
     },
     complain: async () => true,
+    onReaderGone: () => {},
     onSignal: () => {},
   };
   return { status: await createPrepareSocketDirCommand(uid).run(args, io), out };

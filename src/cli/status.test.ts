@@ -218,6 +218,13 @@ describe("status --follow in a pipe", () => {
     expect(await run.status).toBe(0);
   });
 
+  test("ends well where its reader goes while nothing happens", async () => {
+    const run = status(["--follow"]);
+    await run.until(() => streams.length === 1, "the watch");
+    run.readerGone();
+    expect([await run.status, run.err]).toEqual([0, ""]);
+  });
+
   test("says that it missed changes, and shows the state again", async () => {
     const run = status(["--follow"]);
     await run.until(() => streams.length === 1, "the watch");

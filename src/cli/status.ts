@@ -64,6 +64,7 @@ async function showOnce(io: CommandIo, client: Connection, feed: GpuFeed, timeou
 async function followInLines(io: CommandIo, client: Connection, timeoutMs: number): Promise<void> {
   const stop = new AbortController();
   io.onSignal(() => stop.abort());
+  io.onReaderGone(() => stop.abort());
   const feed = new GpuFeed(client);
   const render = lineRenderer(io);
   while (!stop.signal.aborted) {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import type * as grpc from "@grpc/grpc-js";
 import { type ScriptedServer, startScriptedServer } from "../../tests/support/scripted-server.ts";
 import { CLI_CLOCK, gpuReply } from "../testing/cli-replies.ts";
-import { type CliOptions, runCli } from "../testing/cli-run.ts";
+import { type CliOptions, CliRun, runCli } from "../testing/cli-run.ts";
 
 let server: ScriptedServer;
 let endWith: Partial<grpc.StatusObject> | undefined;
@@ -85,6 +85,14 @@ describe("watch", () => {
 
   test("ends well when its reader has gone, and closes its stream", async () => {
     expect((await watch([], { reads: 1 })).status).toBe(0);
+    await streamsClosed();
+  });
+
+  test("ends well when its reader goes while nothing happens, and closes its stream", async () => {
+    const run = new CliRun(["watch"], { clock: CLI_CLOCK, env: { NVIDIA_DEVICE_API_TARGET: server.target } });
+    await run.until((out) => out.includes("MODIFIED"), "the events");
+    run.readerGone();
+    expect([await run.status, run.err]).toEqual([0, ""]);
     await streamsClosed();
   });
 

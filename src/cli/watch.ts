@@ -37,6 +37,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const target = targetOf(values.target, io.env);
   const stop = new AbortController();
   io.onSignal(() => stop.abort());
+  io.onReaderGone(() => stop.abort());
   await using client = dial(target);
   const render = renderer(values.output, io);
   try {

@@ -2,7 +2,7 @@ import { dlopen, type FFIFunction, type Library } from "bun:ffi";
 import { readFileSync, writeSync } from "node:fs";
 
 /** The C library that the runtime itself is linked with. */
-const LIBC = "libc.so.6";
+export const LIBC = "libc.so.6";
 /** MFD_CLOEXEC: children get no part of it. */
 const CLOSE_ON_EXEC = 1;
 

@@ -32,6 +32,8 @@ export class CliRun {
   readonly #options: CliOptions;
   #writes = 0;
   #onSignal: (signal: StopSignal) => void = () => {};
+  /** Nobody reads the output any more, and finds out before the next write. */
+  readerGone = () => {};
   #onResize = () => {};
   #leave: () => Promise<unknown> = async () => {};
   #back = () => {};
@@ -85,6 +87,9 @@ export class CliRun {
       complain: async (line) => {
         this.err += `${line}\n`;
         return true;
+      },
+      onReaderGone: (listener) => {
+        this.readerGone = listener;
       },
       onSignal: (listener) => {
         this.#onSignal = listener;

@@ -40,8 +40,8 @@ export class InTerminal implements AsyncDisposable {
   }
 
   /** A guard against hangs, no limit on speed. */
-  async until(isThere: (screen: ScreenReader) => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + 20_000;
+  async until(isThere: (screen: ScreenReader) => boolean, what: string, limitMs = 20_000): Promise<void> {
+    const deadline = performance.now() + limitMs;
     while (!isThere(this.screen)) {
       if (this.#fault !== undefined) throw this.#fault;
       if (performance.now() > deadline) throw new Error(`${what} did not come:\n${this.screen.text}`);
