@@ -108,16 +108,29 @@ describe("a process that is silent", () => {
     expect(launcher.hosts[0]?.signals).toEqual(["SIGKILL"]);
   });
 
-  test("is not blamed for a pause of our own: what waits in the pipe is read first", () => {
-    const { told, time, live, launcher, stoodStill } = setUp();
-    live(1_000);
-    told.length = 0;
-    // The process stood still; the timer comes first, and the message before the second look.
-    stoodStill.ms = 3_000;
-    time.afterTask = () => launcher.last.pulse(time.monotonicMs());
-    time.advance(WATCHDOG.callMs);
-    expect(told).toEqual([]);
-  });
+  for (const pauseMs of [2_000, 6_000, 3_600_000]) {
+    test(`is not blamed for a pause of our own of ${pauseMs / 1_000} s, whichever runs first after it`, () => {
+      for (const first of ["timer", "message"] as const) {
+        const { told, time, live, launcher, stoodStill } = setUp();
+        live(1_000);
+        told.length = 0;
+        stoodStill.ms = pauseMs;
+        const now = () => time.monotonicMs() + stoodStill.ms;
+        // What waits in the pipe is read some turns later: that many looks see the silence that the pause has left.
+        if (first === "timer") time.advance(400);
+        launcher.last.pulse(now(), "nvmlEventSetWait_v2", pauseMs, "eventThread");
+        time.advance(50);
+        launcher.last.pulse(now());
+        time.advance(50);
+        expect(told).toEqual([]);
+        // Silence after the pause is found as ever.
+        time.advance(1_000);
+        expect(told).toEqual(["unresponsive undefined"]);
+        time.advance(5_000);
+        expect(launcher.hosts[0]?.signals).toEqual(["SIGKILL"]);
+      }
+    });
+  }
 
   test("that sends garbage is killed, and what it says then is not heard", () => {
     const { told, launcher, live } = setUp();

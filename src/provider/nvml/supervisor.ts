@@ -4,6 +4,7 @@ import type { Logger } from "../../base/log.ts";
 import type { HostExit, HostLauncher, HostProcess } from "./host-launcher.ts";
 import type { HostMessage } from "./sample.ts";
 import {
+  afterPause,
   type HostWatch,
   judge,
   lastCallOf,
@@ -94,6 +95,8 @@ export class Supervisor implements AsyncDisposable {
   #onTrial = false;
   #heldRound: HostMessage | undefined;
   #check: Disposable | undefined;
+  /** When the next look is due: one that comes much later shows that this process stood still. */
+  #checkDueMs = 0;
   #stopping: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -148,6 +151,8 @@ export class Supervisor implements AsyncDisposable {
 
   #onMessages(batch: readonly HostMessage[]): void {
     if (this.#phase.kind !== "alive") return;
+    // After a pause either may be the first to run, this or the check.
+    this.#discountPause();
     this.#watch = watchMessages(this.#watch, batch, this.#options.clock.monotonicMs());
     // First, so that a round that ends a hang counts as one after it.
     this.#judge();
@@ -169,13 +174,32 @@ export class Supervisor implements AsyncDisposable {
     return held === undefined ? batch : [held, ...batch];
   }
 
+  get #checkMs(): number {
+    return this.#options.limits.watchdog.callMs / CHECKS_PER_LIMIT;
+  }
+
   #armCheck(): void {
-    const { scheduler, limits } = this.#options;
+    const { scheduler, clock } = this.#options;
     this.#check?.[Symbol.dispose]();
-    // The second look comes after what is waiting in the pipe: after a pause of this process the timer is the first to
-    // run, and the silence it finds is our own.
-    const task = () => scheduler.defer(() => this.#onCheck());
-    this.#check = scheduler.setTimer(task, limits.watchdog.callMs / CHECKS_PER_LIMIT);
+    this.#checkDueMs = clock.monotonicMs() + this.#checkMs;
+    const task = () => {
+      this.#discountPause();
+      // After what waits in the pipe, so that a turn that took long is not followed by a look at what it kept waiting.
+      scheduler.defer(() => this.#onCheck());
+    };
+    this.#check = scheduler.setTimer(task, this.#checkMs);
+  }
+
+  /**
+   * A check that is late by more than the time between two shows that this process stood still: stopped, frozen with
+   * its container, or without a processor. The host process cannot be heard meanwhile, and its silence is our own.
+   */
+  #discountPause(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const lateMs = nowMs - this.#checkDueMs;
+    if (lateMs <= this.#checkMs) return;
+    this.#watch = afterPause(this.#watch, lateMs, nowMs);
+    this.#checkDueMs = nowMs;
   }
 
   #onCheck(): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { roundOf } from "../../testing/nvml-script.ts";
 import type { HostMessage } from "./sample.ts";
-import { judge, newWatch, watchdogLimits, watchMessages } from "./watchdog.ts";
+import { afterPause, judge, newWatch, watchdogLimits, watchMessages } from "./watchdog.ts";
 
 const LIMITS = watchdogLimits(500);
 const ROUND: HostMessage = { kind: "round", round: roundOf(0, []) };
@@ -77,6 +77,46 @@ describe("a host process", () => {
     expect(judge(newWatch(0), LIMITS, LIMITS.callMs)).toMatchObject({ kind: "starting", call: undefined });
     expect(judge(starting, LIMITS, LIMITS.initMs - 1).kind).toBe("starting");
     expect(judge(starting, LIMITS, LIMITS.initMs)).toMatchObject({ kind: "kill", call: "nvmlDeviceGetTemperature" });
+  });
+});
+
+describe("a pause of the server", () => {
+  const running = watchMessages(newWatch(0), [pulse(), ROUND], 1_000);
+  const kindAt = (watch: typeof running, nowMs: number) => judge(watch, LIMITS, nowMs).kind;
+
+  test("counts as no silence, and what comes after it does", () => {
+    const after = afterPause(running, 60_000, 61_000);
+    expect(kindAt(after, 61_000)).toBe("fine");
+    expect(kindAt(after, 61_000 + LIMITS.callMs)).toBe("unresponsive");
+    expect(kindAt(after, 61_000 + LIMITS.killMs)).toBe("kill");
+    const heard = watchMessages(after, [pulse()], 61_000 + LIMITS.roundMs);
+    expect(kindAt(heard, 61_000 + LIMITS.roundMs)).toBe("unresponsive");
+  });
+
+  test("lets nothing be heard later than now", () => {
+    const after = afterPause(watchMessages(running, [pulse()], 2_900), 1_000, 3_000);
+    expect(after).toMatchObject({ startedMs: 1_000, firstRoundMs: 2_000, lastRoundMs: 2_000, lastMessageMs: 3_000 });
+  });
+
+  test("does not shorten the start", () => {
+    const after = afterPause(newWatch(0), 60_000, 61_000);
+    expect(kindAt(after, 61_000 + LIMITS.initMs - 1_001)).toBe("starting");
+    expect(kindAt(after, 61_000 + LIMITS.initMs)).toBe("kill");
+  });
+
+  test("is no part of a call that it fell into, and of one that began later it takes nothing", () => {
+    const paused = afterPause(afterPause(running, 4_000, 5_000), 2_000, 7_100);
+    const callMs = (ms: number) => watchMessages(paused, [pulse(ms)], 7_200).sampler?.ms;
+    expect(callMs(6_300)).toBe(300);
+    expect(callMs(2_150)).toBe(150);
+    expect(callMs(1_000)).toBe(100);
+    expect(callMs(90)).toBe(90);
+  });
+
+  test("hides no call that hangs while many short ones come", () => {
+    let watch = running;
+    for (let ms = 1_200; ms <= 1_800; ms += 200) watch = afterPause(watch, 150, ms);
+    expect(kindAt(watchMessages(watch, [pulse(LIMITS.callMs)], 1_900), 1_900)).toBe("unresponsive");
   });
 });
 

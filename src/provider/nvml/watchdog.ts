@@ -24,6 +24,11 @@ const KILL_DEFAULT_MS = 5_000;
 /** Some seconds for each of 8 GPUs, where no persistence daemon keeps the driver up. */
 const START_MS = 30_000;
 
+/** Shorter pauses make no hang of a call that is none; a busy machine has many of them. */
+const PAUSE_MIN_MS = CALL_MIN_MS / 2;
+/** Remembered pauses: a call is long since taken for stuck when there have been more of them. */
+const PAUSES_MAX = 16;
+
 /** A call that hangs from the first round on is seen in a pulse by then. */
 const TRIAL_MS = CALL_MIN_MS + 250;
 
@@ -38,6 +43,13 @@ export interface HostWatch {
   readonly eventThread: WatchedCall | undefined;
   /** It said that it failed, and ends by itself. */
   readonly failed: boolean;
+  /** When the server itself stood still, the latest last. */
+  readonly pauses: readonly Pause[];
+}
+
+interface Pause {
+  readonly ms: number;
+  readonly endMs: number;
 }
 
 export interface WatchedCall {
@@ -80,6 +92,23 @@ export function newWatch(nowMs: number): HostWatch {
     sampler: undefined,
     eventThread: undefined,
     failed: false,
+    pauses: [],
+  };
+}
+
+/**
+ * Pure. The server itself did not run for so long, up to now: nobody listened, so that none of it counts as silence,
+ * nor as part of a call from before its end (what froze the server may have frozen the host process with it).
+ */
+export function afterPause(watch: HostWatch, pausedMs: number, nowMs: number): HostWatch {
+  const later = (ms: number) => Math.min(nowMs, ms + pausedMs);
+  return {
+    ...watch,
+    startedMs: later(watch.startedMs),
+    lastMessageMs: later(watch.lastMessageMs),
+    firstRoundMs: watch.firstRoundMs === undefined ? undefined : later(watch.firstRoundMs),
+    lastRoundMs: watch.lastRoundMs === undefined ? undefined : later(watch.lastRoundMs),
+    pauses: [...watch.pauses, { ms: pausedMs, endMs: nowMs }].filter(({ ms }) => ms >= PAUSE_MIN_MS).slice(-PAUSES_MAX),
   };
 }
 
@@ -92,7 +121,8 @@ export function watchMessages(watch: HostWatch, batch: readonly HostMessage[], n
     if (message.kind === "failed") next = { ...next, failed: true };
     if (message.kind === "pulse") {
       const { sampler, eventThread, monoNs } = message;
-      next = { ...next, sampler: watched(sampler, monoNs), eventThread: watched(eventThread, monoNs) };
+      const see = (call: RunningCall | undefined) => watched(call, monoNs, watch.pauses, nowMs);
+      next = { ...next, sampler: see(sampler), eventThread: see(eventThread) };
     }
   }
   return next;
@@ -147,8 +177,19 @@ export function lastCallOf({ sampler, eventThread }: HostWatch): string | undefi
   return sampler?.name ?? (eventThread !== undefined && eventThread.ms >= CALL_MIN_MS ? eventThread.name : undefined);
 }
 
-function watched(call: RunningCall | undefined, nowNs: bigint): WatchedCall | undefined {
-  return call === undefined ? undefined : { name: call.name, ms: Number(nowNs - call.sinceNs) / 1e6 };
+function watched(
+  call: RunningCall | undefined,
+  pulseNs: bigint,
+  pauses: readonly Pause[],
+  nowMs: number,
+): WatchedCall | undefined {
+  if (call === undefined) return undefined;
+  const ms = Number(pulseNs - call.sinceNs) / 1e6;
+  const meanwhile = pauses.filter(({ endMs }) => nowMs - endMs < ms);
+  const last = meanwhile.at(-1);
+  if (last === undefined) return { name: call.name, ms };
+  const pausedMs = meanwhile.reduce((sum, pause) => sum + pause.ms, 0);
+  return { name: call.name, ms: Math.max(nowMs - last.endMs, ms - pausedMs) };
 }
 
 function longerOf(a: WatchedCall | undefined, b: WatchedCall | undefined): WatchedCall | undefined {
