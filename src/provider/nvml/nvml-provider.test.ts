@@ -157,6 +157,27 @@ describe("GPUs", () => {
     expect(host.state("GPU-05")).toBe("True/Initialized");
   });
 
+  test("keep their faults where the driver's version cannot be read, and not where it is another", async () => {
+    const { host, launcher, provider, time, live } = await playRunningProvider();
+    launcher.last.event(xidEvent(95, "GPU-05", 10));
+    let retryMs = 1_000;
+    const restart = async (driverVersion: string, nvmlVersion: string) => {
+      launcher.last.exit({ signal: "SIGKILL" });
+      time.advance(retryMs);
+      retryMs *= 2;
+      launcher.last.ready({ driverVersion, nvmlVersion });
+      await live(1_500);
+    };
+    for (const driverVersion of ["", "580.10", ""]) {
+      await restart(driverVersion, "");
+      expect(host.state("GPU-05")).toBe("False/XidError");
+      expect(provider.facts()).toMatchObject({ driverVersion: "580.10", nvmlVersion: "13.580.10" });
+    }
+    await restart("590.1", "14.590.1");
+    expect(host.state("GPU-05")).toBe("True/Initialized");
+    expect(provider.facts()).toMatchObject({ driverVersion: "590.1", nvmlVersion: "14.590.1" });
+  });
+
   test("are only enumerated without health checks", async () => {
     const { host, launcher, live } = await playRunningProvider({ healthCheck: false });
     launcher.last.event(xidEvent(79, "GPU-05", 10));

@@ -196,9 +196,19 @@ export class NvmlProvider implements Provider {
   #onReady(ready: HostMessage & { kind: "ready" }): void {
     const { driverVersion, nvmlVersion, libraryPath, gpuCount, events } = ready;
     this.#options.log.info("NVML is initialised", { driverVersion, nvmlVersion, libraryPath, gpuCount, events });
-    if (this.#driver !== undefined && this.#driver.driverVersion !== driverVersion) this.#fleet.onReset();
-    this.#driver = { driverVersion, nvmlVersion };
+    this.#onVersions(driverVersion, nvmlVersion);
     this.#step({ kind: "ready", events });
+  }
+
+  /** "" where the version could not be read, which says nothing about the driver: the last known one stands. */
+  #onVersions(driverVersion: string, nvmlVersion: string): void {
+    const known = this.#driver ?? { driverVersion: "", nvmlVersion: "" };
+    const isExchanged = ![known.driverVersion, driverVersion].includes("") && known.driverVersion !== driverVersion;
+    if (isExchanged) this.#fleet.onReset();
+    this.#driver = {
+      driverVersion: driverVersion || known.driverVersion,
+      nvmlVersion: nvmlVersion || known.nvmlVersion,
+    };
   }
 
   #onRound(round: NvmlRound): void {
