@@ -21,9 +21,9 @@ import type { Thresholds } from "./thresholds.ts";
 /** What is known of one GPU's health. Immutable. */
 export interface GpuHealth {
   readonly uuid: string;
-  /** The last reading of a GPU that could be opened. */
+  /** The last reading of a GPU that could be opened; undefined where an operator has ended a loss since. */
   readonly sample: GpuSample | undefined;
-  /** The same, with what was read before in place of what could not be read this time. */
+  /** The last reading, with what was read before in place of what could not be read this time. */
   readonly known: GpuSample | undefined;
   readonly faults: Faults;
   readonly links: LinkMemory;
@@ -99,14 +99,18 @@ export function stepHealth(health: GpuHealth, input: HealthInput, thresholds: Th
       return onEvent(health, input.event, { ...input.context, sample: health.known });
     case "reset":
       return { ...health, faults: without(health.faults, (fault) => hasClearing(fault, "reset")) };
-    case "clear": {
-      const { condition, instance } = input;
-      const ends = (fault: Fault) =>
-        (condition === undefined || fault.condition === condition) &&
-        (instance === undefined || (fault.scope !== undefined && hits(fault, instance)));
-      return { ...health, faults: without(health.faults, ends), missingMs: 0 };
-    }
+    case "clear":
+      return onClear(health, input.condition, input.instance);
   }
+}
+
+/** An operator ends the fault, and cannot vouch for readings: where the GPU was lost, they are of before that. */
+function onClear(health: GpuHealth, condition: string | undefined, instance: string | undefined): GpuHealth {
+  const ends = (fault: Fault) =>
+    (condition === undefined || fault.condition === condition) &&
+    (instance === undefined || (fault.scope !== undefined && hits(fault, instance)));
+  const cleared = { ...health, faults: without(health.faults, ends), missingMs: 0 };
+  return isLost(health) && !isLost(cleared) ? { ...cleared, sample: undefined } : cleared;
 }
 
 /** Whether the GPU is out of reach, so that its last readings say nothing about now. */

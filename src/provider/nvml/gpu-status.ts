@@ -32,7 +32,7 @@ export function statusOf(health: GpuHealth, outage: Outage | undefined, options:
 
 /** The driver's verdict first, then what is advised for the faults. */
 export function adviceOf(health: GpuHealth): string {
-  const verdict = isLost(health) ? undefined : health.known?.recoveryAction;
+  const verdict = isLost(health) || health.sample === undefined ? undefined : health.known?.recoveryAction;
   const word = verdict === undefined ? "" : recoveryActionOf(verdict).action;
   return word === "" ? gravestAction([...health.faults.values()].map(({ action }) => action)) : word;
 }
@@ -62,7 +62,7 @@ function conditionOf(
 function goodOf(rule: Rule, health: GpuHealth): ConditionInput {
   const { condition, good } = rule;
   const { known: sample, fabricCompleted } = health;
-  if (sample === undefined) {
+  if (sample === undefined || health.sample === undefined) {
     return unknownOf(condition, { reason: "NotSampled", message: "the GPU has not been read yet" });
   }
   const doubt = rule.doubt?.({ sample, fabricCompleted });

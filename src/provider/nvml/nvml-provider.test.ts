@@ -123,14 +123,24 @@ describe("GPUs", () => {
     expect(await provider.clear("GPU-05", "NVMLReady")).toMatchObject([{ reason: "XidError" }]);
   });
 
-  test("that are still lost are lost again at the next reading after an operator's word", async () => {
+  test("that were lost are Unknown after an operator's word until they are read", async () => {
     const { host, provider, live } = await playRunningProvider();
-    await live(500, UUIDS, { lost: true });
-    expect(host.state("GPU-05")).toBe("False/GPULost");
-    expect(await provider.clear("GPU-05", undefined)).toMatchObject([{ reason: "GPULost" }]);
-    expect(host.state("GPU-05")).toBe("True/Initialized");
-    await live(500, UUIDS, { lost: true });
-    expect(host.state("GPU-05")).toBe("False/GPULost");
+    const conditions = () => host.seen.get("GPU-05")?.status.conditions ?? [];
+    const types = conditions().map(({ type }) => type);
+    const gone = { absent: UUIDS.filter((uuid) => uuid !== "GPU-05"), lost: UUIDS };
+    for (const [how, uuids] of Object.entries(gone)) {
+      await live(500, uuids, { lost: how === "lost" });
+      expect(host.state("GPU-05")).toBe("False/GPULost");
+      expect(await provider.clear("GPU-05", undefined)).toMatchObject([{ reason: "GPULost" }]);
+      const unread = types.map((type) => `${type}=Unknown/NotSampled`);
+      expect(conditions().map(({ type, status, reason }) => `${type}=${status}/${reason}`)).toEqual(unread);
+      expect(provider.facts().gpus.find(({ uuid }) => uuid === "GPU-05")?.sample).toBeUndefined();
+      await live(500, uuids, { lost: how === "lost" });
+      expect(host.state("GPU-05")).toBe("False/GPULost");
+      await provider.clear("GPU-05", "NVMLReady");
+      await live(500);
+      expect(conditions().map(({ status }) => status)).toEqual(types.map(() => "True"));
+    }
   });
 
   test("have nothing to clear where an outage alone keeps them Unknown", async () => {
