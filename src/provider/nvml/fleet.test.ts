@@ -79,8 +79,25 @@ describe("GPUs that come and go", () => {
     const { round, fleet } = setUp(0);
     round(["", "GPU\n1", "-", "x".repeat(300)]);
     expect(fleet.gpus.size).toBe(0);
-    round(Array.from({ length: FLEET_MAX + 10 }, (_, i) => `GPU-${i}`));
+    const many = Array.from({ length: FLEET_MAX + 10 }, (_, i) => `GPU-${i}`);
+    round([...many, ...many]);
     expect(fleet.gpus.size).toBe(FLEET_MAX);
+    expect(fleet.leftOut).toBe(10);
+    round(many.slice(0, FLEET_MAX));
+    expect(fleet.leftOut).toBe(0);
+  });
+
+  test("those that come when there are many already have their place, up to the last", () => {
+    const { round, fleet } = setUp(130);
+    const many = Array.from({ length: FLEET_MAX }, (_, i) => `GPU-${String(i).padStart(2, "0")}`);
+    for (const count of [140, FLEET_MAX]) {
+      round(many.slice(0, count));
+      expect(fleet.gpus.size).toBe(count);
+      expect(fleet.leftOut).toBe(0);
+    }
+    round([...many, "GPU-one-more"]);
+    expect(fleet.gpus.has("GPU-one-more")).toBe(false);
+    expect(fleet.leftOut).toBe(1);
   });
 });
 

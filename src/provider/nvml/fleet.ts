@@ -36,6 +36,7 @@ export class Fleet {
   readonly #gpus = new Map<string, FleetGpu>();
   readonly #orphans: NvmlEvent[] = [];
   #unattributed = 0;
+  #leftOut = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -48,6 +49,11 @@ export class Fleet {
   /** Events that named no GPU, in all. */
   get unattributed(): number {
     return this.#unattributed;
+  }
+
+  /** GPUs of the last round for which there is no room. */
+  get leftOut(): number {
+    return this.#leftOut;
   }
 
   /** Counts a round in that worked as a whole. */
@@ -134,15 +140,25 @@ export class Fleet {
 
   #byUuid(samples: readonly GpuSample[]): ReadonlyMap<string, GpuSample> {
     const found = new Map<string, GpuSample>();
+    const leftOut = new Set<string>();
+    let room = FLEET_MAX - this.#gpus.size;
     for (const sample of samples) {
       const { uuid } = sample;
-      if (this.#gpus.has(uuid) || this.#hasRoom(uuid, found.size)) found.set(uuid, sample);
+      if (!UUID_FORM.test(uuid)) continue;
+      const isNew = !this.#gpus.has(uuid) && !found.has(uuid);
+      if (isNew && room === 0) {
+        leftOut.add(uuid);
+        continue;
+      }
+      if (isNew) room--;
+      found.set(uuid, sample);
     }
+    this.#leftOut = leftOut.size;
     return found;
   }
 
-  #hasRoom(uuid: string, more = 0): boolean {
-    return UUID_FORM.test(uuid) && this.#gpus.size + more < FLEET_MAX;
+  #hasRoom(uuid: string): boolean {
+    return UUID_FORM.test(uuid) && this.#gpus.size < FLEET_MAX;
   }
 }
 

@@ -3,7 +3,7 @@ import { GpuPlay } from "../../testing/nvml-play.ts";
 import { roundOf, wellSample, xidEvent } from "../../testing/nvml-script.ts";
 import { FLEET_MAX, Fleet } from "./fleet.ts";
 import { statusOfInstance } from "./instance-status.ts";
-import { objectsOf } from "./objects.ts";
+import { instancesLeftOut, objectsOf } from "./objects.ts";
 import type { GpuSample, MigInstance } from "./sample.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
@@ -173,7 +173,10 @@ describe("the fleet", () => {
     const strange = ["", "MIG-GPU-1/7/0", "GPU-01", A.uuid].map((uuid) => ({ ...B, uuid }));
     expect([...setUp([A], strange).objects().keys()]).toEqual(["GPU-00", "GPU-01", A.uuid]);
     const many = Array.from({ length: FLEET_MAX + 10 }, (_, i) => instance(i));
-    expect(setUp(many, []).objects().size).toBe(FLEET_MAX);
+    const { fleet, objects } = setUp(many, []);
+    expect(objects().size).toBe(FLEET_MAX);
+    expect(instancesLeftOut(fleet.gpus)).toBe(12);
+    expect(instancesLeftOut(setUp(many.slice(12), []).fleet.gpus)).toBe(0);
   });
 
   test("an operator's word about an instance ends what is that one's alone", () => {

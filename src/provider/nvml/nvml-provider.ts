@@ -5,12 +5,12 @@ import { DEFAULT_RULES } from "../../store/condition-rules.ts";
 import { NVML_PROVIDER_ID } from "../../store/providers.ts";
 import type { ConditionInput, Health, StatusInput } from "../../store/types.ts";
 import type { Provider, ProviderHost } from "../provider.ts";
-import { Fleet, type FleetGpu } from "./fleet.ts";
+import { FLEET_MAX, Fleet, type FleetGpu } from "./fleet.ts";
 import { isLost } from "./gpu-health.ts";
 import { statusOf } from "./gpu-status.ts";
 import type { HostLauncher } from "./host-launcher.ts";
 import { NvmlCounters } from "./nvml-counters.ts";
-import { objectsOf } from "./objects.ts";
+import { instancesLeftOut, objectsOf } from "./objects.ts";
 import { INITIAL_STATE, type NvmlInput, type NvmlState, outageOf, stepState } from "./provider-state.ts";
 import { Publisher } from "./publisher.ts";
 import type { HostMessage, NvmlRound } from "./sample.ts";
@@ -63,6 +63,7 @@ export class NvmlProvider implements Provider {
   #state: NvmlState = INITIAL_STATE;
   #failedRounds = 0;
   #gapQuietUntilMs = 0;
+  #mostLeftOut = 0;
   #driver: { readonly driverVersion: string; readonly nvmlVersion: string } | undefined;
   readonly #sampledAtMs = new Map<string, number>();
 
@@ -215,6 +216,7 @@ export class NvmlProvider implements Provider {
     if (round.code === 0) {
       const nowMs = this.#options.clock.monotonicMs();
       this.#fleet.onRound(round);
+      this.#tellLeftOut();
       for (const sample of round.gpus) {
         // One that is lost or could not be opened has not been read.
         if (this.#fleet.gpus.get(sample.uuid)?.health.sample === sample) this.#sampledAtMs.set(sample.uuid, nowMs);
@@ -223,6 +225,14 @@ export class NvmlProvider implements Provider {
     }
     this.#failedRounds = round.code === 0 ? 0 : this.#failedRounds + 1;
     this.#step({ kind: "round", code: round.code });
+  }
+
+  /** Once, and again only where it is more. */
+  #tellLeftOut(): void {
+    const leftOut = this.#fleet.leftOut + instancesLeftOut(this.#fleet.gpus);
+    if (leftOut <= this.#mostLeftOut) return;
+    this.#mostLeftOut = leftOut;
+    this.#options.log.warn("there are more GPUs and MIG instances than are shown", { shown: FLEET_MAX, leftOut });
   }
 
   #onUnresponsive(what: string, call: string | undefined): void {

@@ -24,3 +24,12 @@ export function objectsOf(
   }
   return objects;
 }
+
+/** MIG instances for which there is no room beside the GPUs. */
+export function instancesLeftOut(gpus: ReadonlyMap<string, FleetGpu>): number {
+  const names = new Set(gpus.keys());
+  for (const { health } of gpus.values()) {
+    for (const { uuid } of health.known?.instances ?? []) if (UUID_FORM.test(uuid)) names.add(uuid);
+  }
+  return Math.max(0, names.size - FLEET_MAX);
+}
