@@ -62,7 +62,11 @@ export async function runServer(config: Config, io: ServerIo): Promise<number> {
   io.onSignal(resolve);
   const send = (address: string, message: string) => shim().sendDatagram(address, message);
   using manager = createServiceManager({ env: io.self.env, scheduler: io.scheduler, log: io.log, send });
-  const server = await startServer(config, io);
+  const server = await startServer(config, io, signalled);
+  if (server === undefined) {
+    io.log.info("stopped before it served", { reason: await signalled });
+    return 0;
+  }
   manager.ready(`serving on ${[...server.addresses.unixSockets, server.addresses.tcp ?? ""].join(" ").trim()}`);
   const signal = await signalled;
   const { delayMs, timeoutMs } = config.shutdown;
@@ -72,7 +76,18 @@ export async function runServer(config: Config, io: ServerIo): Promise<number> {
 }
 
 /** Starts every part, in an order in which each finds what it needs; where one fails, those before it are closed. */
-export async function startServer(config: Config, io: ServerIo): Promise<RunningServer> {
+export async function startServer(config: Config, io: ServerIo): Promise<RunningServer>;
+/** A driver may take seconds to answer: undefined where `stop` comes while that is waited for, and all is closed. */
+export async function startServer(
+  config: Config,
+  io: ServerIo,
+  stop: Promise<StopSignal>,
+): Promise<RunningServer | undefined>;
+export async function startServer(
+  config: Config,
+  io: ServerIo,
+  stop?: Promise<StopSignal>,
+): Promise<RunningServer | undefined> {
   const { log, scheduler } = io;
   await using starting = new AsyncDisposableStack();
   const parts = createParts(config, io);
@@ -94,7 +109,9 @@ export async function startServer(config: Config, io: ServerIo): Promise<Running
   for (const provider of Object.values(parts.providers)) {
     if (provider === undefined) continue;
     starting.use(provider);
-    await provider.start(createStoreHost(parts.store, provider.id, () => metrics.cacheUpdated("set")));
+    const started = provider.start(createStoreHost(parts.store, provider.id, () => metrics.cacheUpdated("set")));
+    const signal = await (stop === undefined ? started : Promise.race([started, stop]));
+    if (signal !== undefined) return undefined;
   }
   // Last, so that the first consumer finds what the built-in providers know.
   const listeners = starting.use(await openListeners(config, gate, io));
