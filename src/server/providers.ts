@@ -34,6 +34,7 @@ function createNvmlProvider(config: Config["nvml"], { log, clock, scheduler, ran
     env: self.env,
     createDecoder: createFrameDecoder,
     callsPage: { create: () => nvmlShim().createCallsPage(), read: readCallsPage },
+    clock,
     scheduler,
     log,
   });

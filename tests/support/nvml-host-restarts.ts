@@ -27,6 +27,7 @@ const launcher = createProcessLauncher({
   env: process.env,
   createDecoder: createFrameDecoder,
   callsPage: { create: () => nvmlShim().createCallsPage(), read: readCallsPage },
+  clock: systemClock,
   scheduler: systemScheduler,
   log: silentLogger,
 });

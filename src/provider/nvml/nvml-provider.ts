@@ -1,4 +1,5 @@
 import type { Clock, Scheduler } from "../../base/clock.ts";
+import { LimitedLog } from "../../base/limited-log.ts";
 import type { Logger } from "../../base/log.ts";
 import type { NvmlGpuSource, NvmlSource } from "../../metrics/nvml-source.ts";
 import { DEFAULT_RULES } from "../../store/condition-rules.ts";
@@ -42,9 +43,6 @@ const START_WAIT_MS = 3_000;
 /** Rounds in a row that fail as a whole: after a reload of the driver, a loaded library never works again. */
 const FAILED_ROUNDS_MAX = 10;
 
-/** Between two log lines about lost events. */
-const GAP_LINE_MS = 60_000;
-
 /** Shown, but without a say in a GPU's health. */
 const ADVISORY: ReadonlySet<string> = new Set(DEFAULT_RULES.advisory);
 
@@ -62,7 +60,8 @@ export class NvmlProvider implements Provider {
   #publisher: Publisher | undefined;
   #state: NvmlState = INITIAL_STATE;
   #failedRounds = 0;
-  #gapQuietUntilMs = 0;
+  /** A storm is many gaps. */
+  readonly #gapLog: LimitedLog;
   #mostLeftOut = 0;
   #driver: { readonly driverVersion: string; readonly nvmlVersion: string } | undefined;
   readonly #sampledAtMs = new Map<string, number>();
@@ -71,6 +70,7 @@ export class NvmlProvider implements Provider {
     const { launcher, clock, scheduler, random, log, periodMs, thresholds, ignoredXids } = options;
     this.#options = options;
     this.#fleet = new Fleet({ thresholds, ignoredXids });
+    this.#gapLog = new LimitedLog(log, clock, 1);
     const limits = options.limits ?? {
       ...SUPERVISOR_DEFAULTS,
       watchdog: watchdogLimits(periodMs, options.hangTimeoutMs),
@@ -185,13 +185,9 @@ export class NvmlProvider implements Provider {
     }
   }
 
-  /** A storm is many gaps and one line a minute. */
   #onGap(dropped: number): void {
     this.#counters.onGap(dropped);
-    const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs < this.#gapQuietUntilMs) return;
-    this.#gapQuietUntilMs = nowMs + GAP_LINE_MS;
-    this.#options.log.warn("NVML events were lost; every GPU is read afresh", { dropped });
+    this.#gapLog.write("warn", "NVML events were lost; every GPU is read afresh", { dropped });
   }
 
   #onReady(ready: HostMessage & { kind: "ready" }): void {

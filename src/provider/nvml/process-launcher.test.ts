@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemScheduler } from "../../base/clock.ts";
-import { silentLogger } from "../../base/log.ts";
+import { systemClock, systemScheduler } from "../../base/clock.ts";
+import { type LogFields, type Logger, silentLogger } from "../../base/log.ts";
 import { createFrameDecoder, encodeGap } from "./frames.ts";
 import type { HostExit } from "./host-launcher.ts";
 import { createProcessLauncher } from "./process-launcher.ts";
@@ -16,12 +16,13 @@ const LIMIT_MS = 60_000;
 const SERVER = `
   const { createProcessLauncher } = await import(process.env.SOURCE + "/process-launcher.ts");
   const { createFrameDecoder } = await import(process.env.SOURCE + "/frames.ts");
-  const { systemScheduler } = await import(process.env.SOURCE + "/../../base/clock.ts");
+  const { systemClock, systemScheduler } = await import(process.env.SOURCE + "/../../base/clock.ts");
   const { silentLogger } = await import(process.env.SOURCE + "/../../base/log.ts");
   createProcessLauncher({
     command: ["sh", "-c", 'touch "$FOLDER/started"; cat > /dev/null; touch "$FOLDER/ended"'],
     env: process.env,
     createDecoder: createFrameDecoder,
+    clock: systemClock,
     scheduler: systemScheduler,
     log: silentLogger,
   }).launch({ messages() {}, corrupt() {}, exited() {} });
@@ -29,7 +30,7 @@ const SERVER = `
 `;
 
 /** Runs a shell script as the host process; `$GAP` is a frame in base64. */
-function play(script: string) {
+function play(script: string, log: Logger = silentLogger) {
   const messages: HostMessage[] = [];
   const problems: string[] = [];
   const exited = Promise.withResolvers<HostExit>();
@@ -38,8 +39,9 @@ function play(script: string) {
     command: ["sh", "-c", script],
     env: { PATH: Bun.env["PATH"], GAP },
     createDecoder: createFrameDecoder,
+    clock: systemClock,
     scheduler: systemScheduler,
-    log: silentLogger,
+    log,
   });
   const host = launcher.launch({
     messages(batch) {
@@ -85,6 +87,22 @@ describe("a host process", () => {
     LIMIT_MS,
   );
 
+  test("that writes to standard error without an end is logged up to a limit, and the rest is counted", async () => {
+    const said: LogFields[] = [];
+    const untold = Promise.withResolvers<LogFields>();
+    const info = (message: string, fields: LogFields = {}) => {
+      if (message === "the NVML host process says") said.push(fields);
+      if (message === "the NVML host process said more than is logged") untold.resolve(fields);
+    };
+    const script = 'for i in $(seq 100); do echo "line $i" >&2; sleep 0.005; done; exit 3';
+    const { exited } = play(script, { ...silentLogger, info });
+    expect((await exited).code).toBe(3);
+    const { leftOut } = await untold.promise;
+    expect(said.length).toBe(30);
+    expect(said[0]).toMatchObject({ text: "line 1" });
+    expect(Number(leftOut)).toBeWithin(1, 71);
+  });
+
   test("that crashes tells the signal", async () => {
     expect(await play("kill -SEGV $$").exited).toMatchObject({ code: undefined, signal: "SIGSEGV" });
   });
@@ -123,6 +141,7 @@ describe("a host process", () => {
       command: ["/nowhere/nothing"],
       env: {},
       createDecoder: createFrameDecoder,
+      clock: systemClock,
       scheduler: systemScheduler,
       log: silentLogger,
     });
@@ -138,6 +157,7 @@ test("a host process that never pauses leaves a turn to others between two piece
     command: ["sh", "-c", 'yes "$FRAMES" | base64 -d'],
     env: { PATH: Bun.env["PATH"], FRAMES: frames },
     createDecoder: createFrameDecoder,
+    clock: systemClock,
     scheduler: systemScheduler,
     log: silentLogger,
   });

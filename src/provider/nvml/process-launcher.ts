@@ -1,4 +1,5 @@
-import type { Scheduler } from "../../base/clock.ts";
+import type { Clock, Scheduler } from "../../base/clock.ts";
+import { LimitedLog } from "../../base/limited-log.ts";
 import type { Logger } from "../../base/log.ts";
 import { CallsLedger, type CallsPage } from "./calls-ledger.ts";
 import type { FrameDecoder } from "./frames.ts";
@@ -12,6 +13,7 @@ export interface ProcessLauncherOptions {
   readonly createDecoder: () => FrameDecoder;
   /** Memory in which the process says what it is doing; undefined to go by its pulses alone. */
   readonly callsPage?: CallsPage;
+  readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
 }
@@ -24,15 +26,19 @@ const DRAIN_MS = 500;
 
 /** The driver's library may write what it likes; so much of each piece is logged. */
 const STDERR_PIECE_MAX = 1_000;
+/** So many pieces, of all host processes together: what a person reads, and 43 MB a day at most. */
+const STDERR_PIECES_PER_MINUTE = 30;
 
 /**
  * Starts host processes for real. Each has a session of its own, so that Ctrl-C in the server's terminal stops the
  * server and not it; the end of its standard input tells it that the server is gone, however that came about.
  */
 export function createProcessLauncher(options: ProcessLauncherOptions): HostLauncher {
-  const ledger = options.callsPage === undefined ? undefined : new CallsLedger(options.callsPage);
+  const { callsPage, log, clock } = options;
+  const ledger = callsPage === undefined ? undefined : new CallsLedger(callsPage);
+  const words = new LimitedLog(log, clock, STDERR_PIECES_PER_MINUTE);
   return {
-    launch: (listener) => launch(options, ledger, listener),
+    launch: (listener) => launch(options, ledger, words, listener),
     callTimes: () => ledger?.times() ?? new Map(),
   };
 }
@@ -40,13 +46,17 @@ export function createProcessLauncher(options: ProcessLauncherOptions): HostLaun
 function launch(
   { command, env, createDecoder, scheduler, log }: ProcessLauncherOptions,
   ledger: CallsLedger | undefined,
+  words: LimitedLog,
   listener: HostListener,
 ): HostProcess {
   const page = ledger?.open();
   const child = spawn(command, env, page, ledger);
   let over = false;
   const read = readMessages(child.stdout, createDecoder(), listener, scheduler, () => over);
-  void readStderr(child.stderr, log, child.pid);
+  void readStderr(child.stderr, words, scheduler, child.pid).then(() => {
+    const leftOut = words.takeLeftOut();
+    if (leftOut !== undefined) log.info("the NVML host process said more than is logged", { pid: child.pid, leftOut });
+  });
   void child.exited.then(async () => {
     const { promise: drained, resolve } = Promise.withResolvers<void>();
     using _timer = scheduler.setTimer(resolve, DRAIN_MS);
@@ -111,12 +121,19 @@ async function readMessages(
   }
 }
 
-async function readStderr(stderr: ReadableStream<Uint8Array>, log: Logger, pid: number): Promise<void> {
+async function readStderr(
+  stderr: ReadableStream<Uint8Array>,
+  words: LimitedLog,
+  scheduler: Scheduler,
+  pid: number,
+): Promise<void> {
   const decoder = new TextDecoder();
   try {
     for await (const chunk of stderr) {
       const text = decoder.decode(chunk.subarray(0, STDERR_PIECE_MAX)).trim();
-      if (text !== "") log.info("the NVML host process says", { pid, text });
+      if (text !== "") words.write("info", "the NVML host process says", { pid, text });
+      // As above: this pipe, too, may never be empty.
+      await new Promise<void>((resolve) => scheduler.defer(resolve));
     }
   } catch {
     // As above.
