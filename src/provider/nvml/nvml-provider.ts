@@ -12,6 +12,7 @@ import { statusOf } from "./gpu-status.ts";
 import type { HostLauncher } from "./host-launcher.ts";
 import { NvmlCounters } from "./nvml-counters.ts";
 import { instancesLeftOut, objectsOf } from "./objects.ts";
+import { afterLateCall, afterRound, interrupted, type PaceLimits, paceLimits, STEADY_PACE, slowness } from "./pace.ts";
 import { INITIAL_STATE, type NvmlInput, type NvmlState, outageOf, stepState } from "./provider-state.ts";
 import { Publisher } from "./publisher.ts";
 import type { HostMessage, NvmlRound } from "./sample.ts";
@@ -62,6 +63,11 @@ export class NvmlProvider implements Provider {
   #failedRounds = 0;
   /** A storm is many gaps. */
   readonly #gapLog: LimitedLog;
+  readonly #hangLog: LimitedLog;
+  readonly #paceLimits: PaceLimits;
+  #pace = STEADY_PACE;
+  /** What was said of the last hang. */
+  #hang = "";
   #mostLeftOut = 0;
   #driver: { readonly driverVersion: string; readonly nvmlVersion: string } | undefined;
   readonly #sampledAtMs = new Map<string, number>();
@@ -71,6 +77,8 @@ export class NvmlProvider implements Provider {
     this.#options = options;
     this.#fleet = new Fleet({ thresholds, ignoredXids });
     this.#gapLog = new LimitedLog(log, clock, 1);
+    this.#hangLog = new LimitedLog(log, clock, 1);
+    this.#paceLimits = paceLimits(periodMs);
     const limits = options.limits ?? {
       ...SUPERVISOR_DEFAULTS,
       watchdog: watchdogLimits(periodMs, options.hangTimeoutMs),
@@ -87,7 +95,7 @@ export class NvmlProvider implements Provider {
         messages: (batch) => this.#onMessages(batch),
         starting: (what) => this.#move({ kind: "starting", what }),
         unresponsive: (what, call) => this.#onUnresponsive(what, call),
-        responsive: () => this.#move({ kind: "responsive" }),
+        responsive: () => this.#onResponsive(),
         unkillable: (pid) => this.#move({ kind: "unkillable", pid }),
         ended: (end) => this.#onEnded(end),
       },
@@ -144,6 +152,7 @@ export class NvmlProvider implements Provider {
 
   #onLaunched(): void {
     this.#counters.onLaunched();
+    this.#pace = interrupted(this.#pace);
     this.#failedRounds = 0;
   }
 
@@ -212,6 +221,7 @@ export class NvmlProvider implements Provider {
     if (round.code === 0) {
       const nowMs = this.#options.clock.monotonicMs();
       this.#fleet.onRound(round);
+      this.#pace = afterRound(this.#pace, this.#paceLimits, nowMs);
       this.#tellLeftOut();
       for (const sample of round.gpus) {
         // One that is lost or could not be opened has not been read.
@@ -220,7 +230,7 @@ export class NvmlProvider implements Provider {
       for (const uuid of this.#sampledAtMs.keys()) if (!this.#fleet.gpus.has(uuid)) this.#sampledAtMs.delete(uuid);
     }
     this.#failedRounds = round.code === 0 ? 0 : this.#failedRounds + 1;
-    this.#step({ kind: "round", code: round.code });
+    this.#step({ kind: "round", code: round.code, slow: this.#slow });
   }
 
   /** Once, and again only where it is more. */
@@ -233,8 +243,19 @@ export class NvmlProvider implements Provider {
 
   #onUnresponsive(what: string, call: string | undefined): void {
     this.#counters.onHang(call ?? "");
-    this.#options.log.warn("the driver does not answer", { what, call });
+    this.#hangLog.write("warn", "the driver does not answer", { what, call });
+    this.#pace = interrupted(this.#pace);
+    this.#hang = what;
     this.#move({ kind: "unresponsive", what });
+  }
+
+  #onResponsive(): void {
+    this.#pace = afterLateCall(this.#pace, this.#paceLimits, this.#options.clock.monotonicMs());
+    this.#move({ kind: "responsive", slow: this.#slow });
+  }
+
+  get #slow(): string | undefined {
+    return this.#pace.isSlow ? slowness(this.#hang, this.#paceLimits) : undefined;
   }
 
   #onEnded(end: HostEnd): void {

@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { INITIAL_STATE, type NvmlInput, type NvmlState, outageOf, stepState } from "./provider-state.ts";
 
 const READY: NvmlInput = { kind: "ready", events: true };
-const ROUND: NvmlInput = { kind: "round", code: 0 };
+const ROUND: NvmlInput = { kind: "round", code: 0, slow: undefined };
+const NO_ROUND: NvmlInput = { kind: "round", code: 999, slow: undefined };
+const RETURNED: NvmlInput = { kind: "responsive", slow: undefined };
+/** The third of its kind, and a round after it. */
+const LATE: NvmlInput = { kind: "responsive", slow: "3 times" };
+const LATE_ROUND: NvmlInput = { kind: "round", code: 0, slow: "3 times" };
 const STUCK: NvmlInput = {
   kind: "unresponsive",
   what: "nvmlDeviceGetTemperature has been running for more than 0.75 s",
@@ -39,19 +44,9 @@ describe("the provider's state", () => {
     ["forgets it with the first round", [NO_LIBRARY, END, READY, ROUND], "running", undefined],
     ["is hung while a call does not return", [READY, ROUND, STUCK], "hung", "DriverUnresponsive"],
     ["stays hung while other rounds come in", [READY, ROUND, STUCK, ROUND], "hung", "DriverUnresponsive"],
-    [
-      "waits for a round after a hang",
-      [READY, ROUND, STUCK, { kind: "responsive" }],
-      "initialising",
-      "DriverUnresponsive",
-    ],
-    [
-      "stays hung when GPUs cannot be enumerated either",
-      [READY, ROUND, STUCK, { kind: "round", code: 999 }],
-      "hung",
-      "DriverUnresponsive",
-    ],
-    ["runs again with that round", [READY, ROUND, STUCK, { kind: "responsive" }, ROUND], "running", undefined],
+    ["waits for a round after a hang", [READY, ROUND, STUCK, RETURNED], "initialising", "DriverUnresponsive"],
+    ["stays hung when GPUs cannot be enumerated either", [READY, ROUND, STUCK, NO_ROUND], "hung", "DriverUnresponsive"],
+    ["runs again with that round", [READY, ROUND, STUCK, RETURNED, ROUND], "running", undefined],
     [
       "keeps the cause when the hung process is killed",
       [READY, ROUND, STUCK, END],
@@ -64,6 +59,20 @@ describe("the provider's state", () => {
       "hung",
       "DriverUnresponsive",
     ],
+    ["stays hung where calls are late again and again", [READY, ROUND, STUCK, LATE], "hung", "DriverUnresponsive"],
+    [
+      "whatever rounds and late calls come",
+      [READY, ROUND, STUCK, LATE, LATE_ROUND, STUCK, LATE, LATE_ROUND],
+      "hung",
+      "DriverUnresponsive",
+    ],
+    ["runs when they come in time", [READY, ROUND, STUCK, LATE, LATE_ROUND, ROUND], "running", undefined],
+    [
+      "is hung after the first round of a process that follows a slow one",
+      [READY, ROUND, STUCK, LATE, CRASH, READY, LATE_ROUND],
+      "hung",
+      "DriverUnresponsive",
+    ],
     ["says that the process crashed", [READY, ROUND, CRASH], "initialising", "NVMLHostCrashed"],
     ["says that it was killed where nothing else is known", [READY, ROUND, END], "initialising", "NVMLHostCrashed"],
     [
@@ -73,13 +82,8 @@ describe("the provider's state", () => {
       "NVMLHostCrashed",
     ],
     ["runs after it", [READY, ROUND, CRASH, READY, ROUND], "running", undefined],
-    [
-      "says that GPUs cannot be enumerated",
-      [READY, ROUND, { kind: "round", code: 999 }],
-      "initialising",
-      "EnumerationFailed",
-    ],
-    ["runs when they can again", [READY, ROUND, { kind: "round", code: 999 }, ROUND], "running", undefined],
+    ["says that GPUs cannot be enumerated", [READY, ROUND, NO_ROUND], "initialising", "EnumerationFailed"],
+    ["runs when they can again", [READY, ROUND, NO_ROUND, ROUND], "running", undefined],
     ["stops", [READY, ROUND, { kind: "stop" }], "stopped", undefined],
   ];
   for (const [name, inputs, kind, outage] of rows) {
@@ -93,8 +97,20 @@ describe("the provider's state", () => {
     expect(stuck).toContain("process 7 does not end after SIGKILL");
   });
 
+  test("says the same while calls are late again and again, until one hangs for good", () => {
+    const slow = after(READY, ROUND, STUCK, LATE);
+    expect(outageOf(slow)?.message).toBe("3 times");
+    for (const input of [STUCK, LATE, LATE_ROUND, NO_ROUND]) expect(stepState(slow, input)).toBe(slow);
+    const how = "ended by SIGKILL after it was killed: nvmlDeviceGetName has been running for more than 5 s";
+    const killed = stepState(slow, { kind: "ended", how, call: "nvmlDeviceGetName", explained: true });
+    expect(outageOf(killed)).toEqual({ reason: "DriverUnresponsive", message: `the NVML host process ${how}` });
+    expect(outageOf(stepState(stepState(killed, READY), LATE_ROUND))?.message).toBe("3 times");
+    const degraded = after({ kind: "ready", events: false }, ROUND, STUCK, LATE, ROUND);
+    expect(degraded.kind).toBe("degraded");
+  });
+
   test("is left by every state but stopped, which nothing leaves", () => {
-    const inputs = [READY, ROUND, STUCK, CRASH, END, NO_LIBRARY, NO_DRIVER, { kind: "responsive" }] as const;
+    const inputs = [READY, ROUND, STUCK, CRASH, END, NO_LIBRARY, NO_DRIVER, RETURNED] as const;
     for (const input of inputs) expect(after({ kind: "stop" }, input).kind).toBe("stopped");
     for (const start of [NO_LIBRARY, NO_DRIVER, STUCK, CRASH]) expect(after(start, READY, ROUND).kind).toBe("running");
   });

@@ -13,25 +13,32 @@ export type NvmlState =
   | { readonly kind: "running" }
   /** Rounds come, events do not: facts are a period late, and Xids are not seen. */
   | { readonly kind: "degraded"; readonly why: string }
-  /** A driver call does not return, or the host process is silent. */
-  | { readonly kind: "hung"; readonly outage: Outage; readonly events: boolean }
+  /**
+   * A driver call does not return, or the host process is silent. `slow`: calls return, but are late again and again,
+   * so that rounds alone make nothing good.
+   */
+  | { readonly kind: "hung"; readonly outage: Outage; readonly events: boolean; readonly slow: boolean }
   | { readonly kind: "stopped" };
 
 export type NvmlInput =
   | { readonly kind: "ready"; readonly events: boolean }
   | { readonly kind: "failed"; readonly stage: "load" | "init"; readonly code: number; readonly message: string }
-  | { readonly kind: "round"; readonly code: number }
+  | { readonly kind: "round"; readonly code: number; readonly slow: Slow }
   | { readonly kind: "events"; readonly running: boolean; readonly code: number }
   | { readonly kind: "starting"; readonly what: string }
   | { readonly kind: "unresponsive"; readonly what: string }
-  | { readonly kind: "responsive" }
+  | { readonly kind: "responsive"; readonly slow: Slow }
   | { readonly kind: "unkillable"; readonly pid: number }
   | { readonly kind: "ended"; readonly how: string; readonly call: string | undefined; readonly explained: boolean }
   | { readonly kind: "stop" };
 
+/** What is said while the driver is too slow again and again; undefined while it is not. */
+type Slow = string | undefined;
+
 export const INITIAL_STATE: NvmlState = { kind: "initialising", outage: undefined, events: false };
 
 const UNRESPONSIVE = "DriverUnresponsive";
+const NO_EVENT_THREAD = "the event thread has not started";
 
 /** Pure. An input that means nothing in the present state leaves it as it is: the same object comes back. */
 export function stepState(state: NvmlState, input: NvmlInput): NvmlState {
@@ -42,19 +49,16 @@ export function stepState(state: NvmlState, input: NvmlInput): NvmlState {
     case "failed":
       return onFailed(input.stage, input.code, input.message);
     case "round":
-      return onRound(state, input.code);
+      return onRound(state, input.code, input.slow);
     case "events":
       return onEvents(state, input.running, input.code);
     case "starting":
       return onStarting(state, input.what);
-    case "unresponsive": {
-      const outage = { reason: UNRESPONSIVE, message: input.what };
-      return { kind: "hung", outage, events: eventsOf(state) };
-    }
+    case "unresponsive":
+      // One more that is late changes nothing where it is known that they are.
+      return isSlow(state) ? state : hung(state, input.what, false);
     case "responsive":
-      // Its readings are still from before: only the next round makes anything good again.
-      if (state.kind !== "hung") return state;
-      return { kind: "initialising", outage: state.outage, events: state.events };
+      return onResponsive(state, input.slow);
     case "unkillable":
       return onUnkillable(state, input.pid);
     case "ended":
@@ -89,14 +93,32 @@ function onFailed(stage: "load" | "init", code: number, message: string): NvmlSt
   return { kind: "initialising", outage, events: false };
 }
 
-function onRound(state: NvmlState, code: number): NvmlState {
+const isSlow = (state: NvmlState): boolean => state.kind === "hung" && state.slow;
+
+function hung(state: NvmlState, message: string, slow: boolean): NvmlState {
+  return { kind: "hung", outage: { reason: UNRESPONSIVE, message }, events: eventsOf(state), slow };
+}
+
+function onResponsive(state: NvmlState, slow: Slow): NvmlState {
+  if (state.kind !== "hung" || state.slow) return state;
+  if (slow !== undefined) return hung(state, slow, true);
+  // Its readings are still from before: only the next round makes anything good again.
+  return { kind: "initialising", outage: state.outage, events: state.events };
+}
+
+function onRound(state: NvmlState, code: number, slow: Slow): NvmlState {
   if (code !== 0) {
     // A hang that is not over says more than this.
     if (state.kind === "hung") return state;
     const message = `GPUs cannot be enumerated: NVML return ${code}`;
     return { kind: "initialising", outage: { reason: "EnumerationFailed", message }, events: eventsOf(state) };
   }
-  return state.kind === "initialising" ? settled(state.events, "the event thread has not started") : state;
+  if (state.kind === "hung" && state.slow) {
+    return slow === undefined ? settled(state.events, NO_EVENT_THREAD) : state;
+  }
+  // A host process that follows a slow one has to be in time, too.
+  if (state.kind === "initialising" && slow !== undefined) return hung(state, slow, true);
+  return state.kind === "initialising" ? settled(state.events, NO_EVENT_THREAD) : state;
 }
 
 function onEvents(state: NvmlState, running: boolean, code: number): NvmlState {
@@ -123,11 +145,12 @@ function onUnkillable(state: NvmlState, pid: number): NvmlState {
   const known = outageOf(state);
   const stuck = `the NVML host process ${pid} does not end after SIGKILL, it is stuck in the driver`;
   const outage = { reason: UNRESPONSIVE, message: known === undefined ? stuck : `${known.message}; ${stuck}` };
-  return { kind: "hung", outage, events: false };
+  return { kind: "hung", outage, events: false, slow: false };
 }
 
 function onEnded(state: NvmlState, how: string, call: string | undefined, explained: boolean): NvmlState {
-  const known = outageOf(state);
+  // Where a slow driver has become one that hangs, how the process was killed says more.
+  const known = isSlow(state) ? { reason: UNRESPONSIVE, message: `the NVML host process ${how}` } : outageOf(state);
   if (explained && known !== undefined) {
     return state.kind === "library-missing" ? state : { kind: "initialising", outage: known, events: false };
   }
