@@ -45,7 +45,10 @@ const FLAGS = {
   mig: { kind: "bool", default: false, group: GROUP, variable: "", help: "look for MIG instances too" },
 } as const;
 
-/** The process that the server puts between itself and the driver. Standard output is frames, not text. */
+/**
+ * The process that the server puts between itself and the driver. What the server has as its standard output is frames,
+ * not text; what the driver's library prints there comes by way of standard error.
+ */
 export const nvmlHostCommand: Command = {
   name: "nvml-host",
   usage: "",
@@ -58,6 +61,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseFlags(FLAGS, args, io.env);
   if (positionals[0] !== undefined) throw new UsageError(`nvml-host: unexpected argument ${quoted(positionals[0])}`);
   const nvml = nvmlShim();
+  const output = Bun.file(nvml.takeStdout()).writer();
   const handle = nvml.open({
     driverRoot: values["driver-root"],
     periodMs: values["period-ms"],
@@ -65,7 +69,6 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     mig: values.mig,
     callsFd: values["calls-fd"],
   });
-  const output = Bun.file(1).writer();
   const ending = await runHost({
     handle,
     signals: Bun.file(handle.signalFd).stream(),

@@ -7,7 +7,7 @@ function text(view: DataView, at: number, length: number): string {
   return bytes.toString("latin1", 0, end === -1 ? length : end);
 }
 
-export const NVML_ABI = 0xfe137237;
+export const NVML_ABI = 0x2c148eea;
 export const MAX_GPUS = 256;
 export const MAX_LINKS = 36;
 export const MAX_INSTANCES = 7;

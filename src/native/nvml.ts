@@ -12,6 +12,11 @@ export interface NvmlShim {
    * not end that. The caller closes it.
    */
   createCallsPage(): number;
+  /**
+   * A descriptor for what was standard output, of which no library knows; what others print goes to standard error from
+   * then on. Before `open`, whose library may print.
+   */
+  takeStdout(): number;
   /** Ends the process at once, whatever its threads are in: no handler of any library runs. */
   exit(status: number): never;
 }
@@ -67,6 +72,7 @@ const SYMBOLS = {
   das_nvml_fingerprint: { args: [], returns: "u32" },
   das_nvml_open: { args: ["buffer", "u32", "u32", "i32"], returns: "i32" },
   das_nvml_create_calls_page: { args: [], returns: "i32" },
+  das_nvml_take_stdout: { args: [], returns: "i32" },
   das_nvml_signal_fd: { args: ["i32"], returns: "i32" },
   das_nvml_lower_signal: { args: ["i32"], returns: "i32" },
   das_nvml_status: { args: ["i32", "buffer"], returns: "i32" },
@@ -84,6 +90,7 @@ export interface NvmlLibrary {
   das_nvml_fingerprint(): number;
   das_nvml_open(root: Uint8Array, periodMs: number, wants: number, callsFd: number): number;
   das_nvml_create_calls_page(): number;
+  das_nvml_take_stdout(): number;
   das_nvml_signal_fd(handle: number): number;
   das_nvml_lower_signal(handle: number): number;
   das_nvml_status(handle: number, out: Uint8Array): number;
@@ -119,6 +126,7 @@ export function createNvmlShim(library: NvmlLibrary): NvmlShim {
       return createHandle(library, check("open", library.das_nvml_open(root, periodMs, wants, callsFd)));
     },
     createCallsPage: () => check("create_calls_page", library.das_nvml_create_calls_page()),
+    takeStdout: () => check("take_stdout", library.das_nvml_take_stdout()),
     exit(status): never {
       library.das_exit(status);
       throw new ShimError("das_exit came back");

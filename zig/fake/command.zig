@@ -47,6 +47,7 @@ const Verb = enum { gpus, gpu, link, mig, xid, event, fault, clear, set, get, ca
 
 fn startOver(state: *State, count: usize, profile: u32) void {
     state_file.put(&state.absurd, 0);
+    state_file.put(&state.talk, 0);
     state_file.put(&state.count, state_file.unlimited);
     state_file.put(&state.supported_events, 0xff9f);
     setText(&state.driver, "580.95.05");
@@ -246,7 +247,7 @@ fn release(place: *state_file.Fault) void {
 fn set(state: *State, words: *Words) Error!void {
     while (words.next()) |word| {
         const key, const value = try pair(word);
-        const Key = enum { driver, nvml, count, absurd, events };
+        const Key = enum { driver, nvml, count, absurd, events, talk };
         switch (std.meta.stringToEnum(Key, key) orelse return error.NoSuchKey) {
             .driver => setText(&state.driver, value),
             .nvml => setText(&state.nvml_version, value),
@@ -256,6 +257,7 @@ fn set(state: *State, words: *Words) Error!void {
                 state_file.put(&state.count, said);
             },
             .absurd => state_file.put(&state.absurd, try flags(state_file.Absurd, value)),
+            .talk => state_file.put(&state.talk, try flags(state_file.Talk, value)),
             .events => state_file.put(&state.supported_events, try assigning.number(u64, value)),
         }
     }

@@ -137,6 +137,7 @@ test "what cannot be understood is refused by name" {
     try expectRefused(state, error.NoSuchKey, "gpu 0 colour=1");
     try expectRefused(state, error.NoSuchWord, "gpu 0 with=wings");
     try expectRefused(state, error.NoSuchWord, "set absurd=everything");
+    try expectRefused(state, error.NoSuchWord, "set talk=loudly");
     try expectRefused(state, error.BadSelection, "gpu 256 lost=1");
     try expectRefused(state, error.BadSelection, "link 0 36 down");
     try expectRefused(state, error.BadValue, "gpu 0 temperature=hot");

@@ -3,6 +3,7 @@
 const std = @import("std");
 const nvml = @import("nvml");
 const command = @import("command.zig");
+const machine = @import("machine.zig");
 const state_file = @import("state.zig");
 
 /// Inside another runtime, as the real one: no signal handlers, and no storage for them in each thread.
@@ -32,6 +33,9 @@ fn exportFunction(comptime name: [:0]const u8) void {
     }
     @compileError(name ++ " is missing");
 }
+
+/// Some libraries run code of theirs as soon as they are loaded.
+export const constructor: *const fn () callconv(.c) void linksection(".init_array") = &machine.load;
 
 /// Carries one command out on a control file, from any process: the length of the answer, or the negated length of what
 /// is wrong. Neither ends with a NUL.

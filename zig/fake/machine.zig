@@ -123,9 +123,24 @@ fn functionIndex(comptime name: []const u8) usize {
     @compileError(name ++ " is not in nvml.Function");
 }
 
+/// While the library is loaded, on a machine that is there already.
+pub fn load() callconv(.c) void {
+    const path = std.c.getenv(control_variable) orelse return;
+    if (linux.access(path, linux.F_OK) != 0) return;
+    const opened = state_file.open(path, command.fillNew) catch return;
+    defer opened.close();
+    talk(opened.state, "libnvidia-ml.so.1 is loaded\n");
+}
+
+fn talk(state: *State, text: []const u8) void {
+    if (state_file.talks(state, .stdout)) _ = linux.write(1, text.ptr, text.len);
+    if (state_file.talks(state, .stderr)) _ = linux.write(2, text.ptr, text.len);
+}
+
 /// Counts the call and plays the fault that is set for it.
 pub fn strike(state: *State, comptime name: []const u8, slot: ?u32) ?nvml.nvmlReturn_t {
     const index = comptime functionIndex(name);
+    talk(state, name ++ "\n");
     state_file.add(&state.calls[index], 1);
     return trouble(state, &state.faults[index], slot);
 }

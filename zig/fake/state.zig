@@ -51,6 +51,9 @@ pub const Absurd = enum(u5) {
     many_instances,
 };
 
+/// Where the library talks, when it is loaded and in each call.
+pub const Talk = enum(u5) { stdout, stderr };
+
 pub const Mode = enum(u32) { none, code, hang, crash, abort, exit, _ };
 
 pub const Fault = extern struct {
@@ -164,6 +167,8 @@ pub const State = extern struct {
     /// What nvmlDeviceGetCount says, where that is not the truth.
     count: u32,
     lost_events: u32,
+    talk: u32,
+    padding: u32,
     supported_events: u64,
     driver: [80]u8,
     nvml_version: [80]u8,
@@ -276,6 +281,10 @@ pub fn has(gpu: *Gpu, feature: Feature) bool {
 
 pub fn is(state: *State, absurd: Absurd) bool {
     return get(&state.absurd) >> @backingInt(absurd) & 1 == 1;
+}
+
+pub fn talks(state: *State, where: Talk) bool {
+    return get(&state.talk) >> @backingInt(where) & 1 == 1;
 }
 
 pub fn presentGpus(state: *State) u32 {

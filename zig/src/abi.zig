@@ -7,7 +7,7 @@ const std = @import("std");
 /// Raised with every change of Peer, or of an export that is not of NVML.
 pub const version: u32 = 2;
 /// Raised with every change of an export of NVML or of calls.Page; the structs speak for themselves.
-pub const nvml_version = 3;
+pub const nvml_version = 4;
 
 /// The process at the other end of a unix socket, as it was when it connected.
 pub const Peer = extern struct {

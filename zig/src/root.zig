@@ -7,6 +7,7 @@ const abi = @import("abi.zig");
 const calls = @import("calls.zig");
 const datagram = @import("datagram.zig");
 const host = @import("host.zig");
+const output = @import("output.zig");
 const peer = @import("peer.zig");
 const view = @import("view.zig");
 const linux = std.os.linux;
@@ -62,6 +63,12 @@ export fn das_nvml_fingerprint() u32 {
 export fn das_nvml_open(root: [*:0]const u8, period_ms: u32, wants: u32, calls_fd: i32) i32 {
     const known: host.Wants = @bitCast(@as(u2, @truncate(wants)));
     return host.open(std.mem.span(root), period_ms, known, if (calls_fd < 0) null else calls_fd);
+}
+
+/// A descriptor for what was standard output, of which nobody else knows; what others print goes to standard error.
+/// Before das_nvml_open, whose library may print.
+export fn das_nvml_take_stdout() i32 {
+    return output.take();
 }
 
 /// A page for the running calls of another process, which inherits the descriptor.
@@ -138,6 +145,7 @@ test {
     _ = view;
     _ = calls;
     _ = datagram;
+    _ = output;
     _ = @import("clock.zig");
     _ = @import("devices.zig");
     _ = @import("loader.zig");

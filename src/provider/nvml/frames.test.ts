@@ -119,6 +119,12 @@ test("bytes that are no frames are a fault, after which nothing comes", () => {
   );
 });
 
+test("text in the place of a frame can be read in the fault", () => {
+  expect(decode(Buffer.from("hello\u009b31m, here is a library")).fault).toBe(
+    'no frame begins with 68656c6c6fc29b33, as text "hello\u00c2\\u009b3"',
+  );
+});
+
 test("a frame with any bytes changed is read or refused, and never throws", () => {
   const change = fc.tuple(fc.nat(), fc.nat(255));
   fc.assert(

@@ -1,3 +1,4 @@
+import { printableJsonString } from "../../base/log-text.ts";
 import { EVENTS_AT_ONCE } from "../../native/nvml.ts";
 import { MAX_GPUS, NVML_EVENT, NVML_GPU, NVML_PULSE, NVML_ROUND, NVML_STATUS } from "../../native/nvml-abi.gen.ts";
 import { MalformedFrame, readFrame } from "./frame-messages.ts";
@@ -113,7 +114,9 @@ function readHead(head: Uint8Array): { readonly kind: FrameKind; readonly payloa
   const view = new DataView(head.buffer);
   const kind = KIND_OF.get(view.getUint16(2, true));
   if (view.getUint16(0, true) !== MARK || kind === undefined) {
-    throw new MalformedFrame(`no frame begins with ${Buffer.from(head).toString("hex")}`);
+    const bytes = Buffer.from(head);
+    const text = printableJsonString(bytes.toString("latin1"));
+    throw new MalformedFrame(`no frame begins with ${bytes.toString("hex")}, as text ${text}`);
   }
   const length = view.getUint32(4, true);
   if (length > LONGEST[kind]) throw new MalformedFrame(`a ${kind} frame of ${length} bytes is too long`);
