@@ -72,9 +72,11 @@ const host: ServeHost = {
     uid: process.getuid?.() ?? 0,
     groupId: (name) => (existsSync("/etc/group") ? groupIdIn(readFileSync("/etc/group", "utf8"), name) : undefined),
   },
-  // The compiled binary is the program; interpreted, the runtime is, and this file its argument.
+  // The compiled binary is the program; interpreted, the runtime is, and this file its argument. Not by its path, where
+  // an upgrade may have put another version.
   self: {
-    command: import.meta.path.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, import.meta.path],
+    command: import.meta.path.startsWith("/$bunfs/") ? ["/proc/self/exe"] : [process.execPath, import.meta.path],
+    argv0: process.execPath,
     env: process.env,
   },
   random: Math.random,

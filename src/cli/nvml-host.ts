@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { systemScheduler } from "../base/clock.ts";
 import { printable } from "../base/log-text.ts";
 import { nvmlShim } from "../native/nvml.ts";
@@ -60,6 +61,7 @@ export const nvmlHostCommand: Command = {
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseFlags(FLAGS, args, io.env);
   if (positionals[0] !== undefined) throw new UsageError(`nvml-host: unexpected argument ${quoted(positionals[0])}`);
+  nameProcess();
   const nvml = nvmlShim();
   const output = Bun.file(nvml.takeStdout()).writer();
   const handle = nvml.open({
@@ -71,6 +73,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   });
   const ending = await runHost({
     handle,
+    version: io.version,
     signals: Bun.file(handle.signalFd).stream(),
     input: Bun.stdin.stream(),
     async write(bytes) {
@@ -83,4 +86,13 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (ending === "failed") await io.complain(printable(failureOf(handle)));
   // A thread may be inside the driver for ever, and the libraries' own exit handlers might wait for it.
   return nvml.exit(ending === "failed" ? EXIT_FAILURE : EXIT_OK);
+}
+
+/** Started by /proc/self/exe it would be called "exe" in lists of processes and the kernel's log. */
+function nameProcess(): void {
+  try {
+    writeFileSync("/proc/self/comm", nvmlHostCommand.name);
+  } catch {
+    // A name is not worth a failure.
+  }
 }

@@ -32,6 +32,8 @@ export interface ServerIo {
   /** How to start this program again, for a process between it and the driver. */
   readonly self: {
     readonly command: readonly [string, ...string[]];
+    /** The name that it goes by in lists of processes; undefined for the first word of the command. */
+    readonly argv0?: string;
     readonly env: Readonly<Record<string, string | undefined>>;
   };
   onSignal(listener: (signal: StopSignal) => void): void;

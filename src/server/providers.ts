@@ -31,6 +31,7 @@ function createNvmlProvider(config: Config["nvml"], { log, clock, scheduler, ran
   ];
   const launcher = createProcessLauncher({
     command: [...self.command, "nvml-host", ...args],
+    argv0: self.argv0,
     env: self.env,
     createDecoder: createFrameDecoder,
     callsPage: { create: () => nvmlShim().createCallsPage(), read: readCallsPage },

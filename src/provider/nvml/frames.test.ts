@@ -12,7 +12,7 @@ import {
   NVML_STATE,
   NVML_STATUS,
 } from "../../native/nvml-abi.gen.ts";
-import { createFrameDecoder, encodeEventThread, encodeFrame, encodeGap, HEAD_BYTES } from "./frames.ts";
+import { createFrameDecoder, encodeEventThread, encodeFrame, encodeGap, encodeHello, HEAD_BYTES } from "./frames.ts";
 import type { HostMessage } from "./sample.ts";
 
 const RUNS = { numRuns: 300 };
@@ -75,6 +75,7 @@ function pulse(call: number): Uint8Array {
 
 function decode(...chunks: readonly Uint8Array[]): { messages: HostMessage[]; fault: string | undefined } {
   const decoder = createFrameDecoder();
+  decoder.push(encodeHello("0.0.0-test"));
   const messages = chunks.flatMap((chunk) => decoder.push(chunk));
   return { messages, fault: decoder.fault };
 }
@@ -117,6 +118,33 @@ test("bytes that are no frames are a fault, after which nothing comes", () => {
     }),
     RUNS,
   );
+});
+
+test("frames of a process that has not said which build it is of, or says it twice, are not read", () => {
+  const decoder = createFrameDecoder();
+  expect(decoder.push(encodeGap(7n))).toEqual([]);
+  expect(decoder.fault).toBe("a gap frame out of turn");
+  expect(decode(encodeGap(7n), encodeHello("0.0.0-test"))).toMatchObject({
+    messages: [{ kind: "gap", dropped: 7 }],
+    fault: "a hello frame out of turn",
+  });
+});
+
+test("frames of another build are not read, and the fault says of which one and what to do", () => {
+  const others = [
+    encodeHello("9.9\u001b", 77),
+    encodeHello("9.9\u001b", undefined, 78),
+    encodeFrame("hello", new Uint8Array(3)),
+  ];
+  const faults = others.map((hello) => {
+    const decoder = createFrameDecoder();
+    expect(decoder.push(Buffer.concat([hello, encodeGap(7n)]))).toEqual([]);
+    return decoder.fault;
+  });
+  expect(faults[0]).toMatch(/^it is another build of this program, of version "9.9\\u001b" \(frames 77, structs \d+; /);
+  expect(faults[1]).toMatch(/ \(frames 1, structs 78; the server has 1 and \d+\): restart the server$/);
+  expect(faults[2]).toBe("a hello of 3 bytes");
+  expect(encodeHello("v".repeat(200)).length).toBe(HEAD_BYTES + 8 + 64);
 });
 
 test("text in the place of a frame can be read in the fault", () => {

@@ -1,6 +1,14 @@
 import { printableJsonString } from "../../base/log-text.ts";
 import { EVENTS_AT_ONCE } from "../../native/nvml.ts";
-import { MAX_GPUS, NVML_EVENT, NVML_GPU, NVML_PULSE, NVML_ROUND, NVML_STATUS } from "../../native/nvml-abi.gen.ts";
+import {
+  MAX_GPUS,
+  NVML_ABI,
+  NVML_EVENT,
+  NVML_GPU,
+  NVML_PULSE,
+  NVML_ROUND,
+  NVML_STATUS,
+} from "../../native/nvml-abi.gen.ts";
 import { MalformedFrame, readFrame } from "./frame-messages.ts";
 import type { HostMessage } from "./sample.ts";
 
@@ -8,31 +16,40 @@ import type { HostMessage } from "./sample.ts";
  * How the host process speaks over its pipe: frames of a head (mark, kind, length of what follows) and structs of the
  * shim as they are. Reading them is the server's work, so that the host has next to none.
  */
-export const FRAME_KIND = { status: 1, round: 2, events: 3, gap: 4, eventThread: 5, pulse: 6 } as const;
-export type FrameKind = keyof typeof FRAME_KIND;
+export const FRAME_KIND = { status: 1, round: 2, events: 3, gap: 4, eventThread: 5, pulse: 6, hello: 7 } as const;
+type WireKind = keyof typeof FRAME_KIND;
+/** The first frame is a hello, which says which build the others are of; it and the heads are the same in every one. */
+export type FrameKind = Exclude<WireKind, "hello">;
+
+/** Raised with every change of a frame; the structs of the shim have a number of their own. */
+const FRAMES_VERSION = 1;
 
 export const HEAD_BYTES = 8;
-/** "NV": anything else on the pipe is not from the host, or not from this version of it. */
+/** "NV": anything else on the pipe is not from the host. */
 const MARK = 0x56_4e;
 const GAP_BYTES = 8;
 const EVENT_THREAD_BYTES = 8;
+/** The numbers of frames and structs, and the program's version as text. */
+const HELLO_NUMBERS_BYTES = 8;
+const HELLO_VERSION_MAX = 64;
 
 /** The longest payload of each kind: what a decoder may have to hold is below 500 KiB. */
-const LONGEST: Readonly<Record<FrameKind, number>> = {
+const LONGEST: Readonly<Record<WireKind, number>> = {
   status: NVML_STATUS.size,
   round: NVML_ROUND.size + MAX_GPUS * NVML_GPU.size,
   events: EVENTS_AT_ONCE * NVML_EVENT.size,
   gap: GAP_BYTES,
   eventThread: EVENT_THREAD_BYTES,
   pulse: NVML_PULSE.size,
+  hello: HELLO_NUMBERS_BYTES + HELLO_VERSION_MAX,
 };
 
-const KIND_OF: ReadonlyMap<number, FrameKind> = new Map(
-  (Object.keys(FRAME_KIND) as FrameKind[]).map((kind) => [FRAME_KIND[kind], kind]),
+const KIND_OF: ReadonlyMap<number, WireKind> = new Map(
+  (Object.keys(FRAME_KIND) as WireKind[]).map((kind) => [FRAME_KIND[kind], kind]),
 );
 
 /** A frame around these bytes, which are copied. */
-export function encodeFrame(kind: FrameKind, payload: Uint8Array): Uint8Array {
+export function encodeFrame(kind: WireKind, payload: Uint8Array): Uint8Array {
   const frame = new Uint8Array(HEAD_BYTES + payload.length);
   const head = new DataView(frame.buffer);
   head.setUint16(0, MARK, true);
@@ -40,6 +57,16 @@ export function encodeFrame(kind: FrameKind, payload: Uint8Array): Uint8Array {
   head.setUint32(4, payload.length, true);
   frame.set(payload, HEAD_BYTES);
   return frame;
+}
+
+/** What a host process says first. `version` is the program's. */
+export function encodeHello(version: string, frames = FRAMES_VERSION, structs = NVML_ABI): Uint8Array {
+  const text = Buffer.from(version).subarray(0, HELLO_VERSION_MAX);
+  const payload = Buffer.alloc(HELLO_NUMBERS_BYTES + text.length);
+  payload.writeUInt32LE(frames, 0);
+  payload.writeUInt32LE(structs, 4);
+  payload.set(text, HELLO_NUMBERS_BYTES);
+  return encodeFrame("hello", payload);
 }
 
 export function encodeGap(dropped: bigint): Uint8Array {
@@ -66,7 +93,8 @@ export interface FrameDecoder {
 export function createFrameDecoder(): FrameDecoder {
   const head = new Uint8Array(HEAD_BYTES);
   let filled = 0;
-  let open: { readonly kind: FrameKind; readonly payload: Uint8Array } | undefined;
+  let open: { readonly kind: WireKind; readonly payload: Uint8Array } | undefined;
+  let greeted = false;
   let fault: string | undefined;
 
   /** Takes what is missing in `target`: how many bytes. */
@@ -87,7 +115,10 @@ export function createFrameDecoder(): FrameDecoder {
       else {
         const { kind, payload } = open;
         open = undefined;
-        for (const message of readFrame(kind, payload)) messages.push(message);
+        if ((kind === "hello") === greeted) throw new MalformedFrame(`a ${kind} frame out of turn`);
+        if (kind === "hello") expectOurs(payload);
+        greeted = true;
+        if (kind !== "hello") for (const message of readFrame(kind, payload)) messages.push(message);
       }
     }
   }
@@ -110,7 +141,20 @@ export function createFrameDecoder(): FrameDecoder {
   };
 }
 
-function readHead(head: Uint8Array): { readonly kind: FrameKind; readonly payload: Uint8Array } {
+/** Throws MalformedFrame where the frames that follow are not of this build. */
+function expectOurs(hello: Uint8Array): void {
+  const payload = Buffer.from(hello);
+  if (payload.length < HELLO_NUMBERS_BYTES) throw new MalformedFrame(`a hello of ${payload.length} bytes`);
+  const [frames, structs] = [payload.readUInt32LE(0), payload.readUInt32LE(4)];
+  if (frames === FRAMES_VERSION && structs === NVML_ABI) return;
+  const version = printableJsonString(payload.toString("utf8", HELLO_NUMBERS_BYTES));
+  throw new MalformedFrame(
+    `it is another build of this program, of version ${version} (frames ${frames}, structs ${structs}; ` +
+      `the server has ${FRAMES_VERSION} and ${NVML_ABI}): restart the server`,
+  );
+}
+
+function readHead(head: Uint8Array): { readonly kind: WireKind; readonly payload: Uint8Array } {
   const view = new DataView(head.buffer);
   const kind = KIND_OF.get(view.getUint16(2, true));
   if (view.getUint16(0, true) !== MARK || kind === undefined) {

@@ -13,7 +13,7 @@ export interface HostExit {
 export interface HostListener {
   /** What arrived together. */
   messages(batch: readonly HostMessage[]): void;
-  /** Bytes came that are no message: nothing that follows can be trusted. */
+  /** Bytes came that are no message, or of another version: nothing that follows can be trusted. */
   corrupt(problem: string): void;
   exited(exit: HostExit): void;
 }

@@ -4,13 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock, systemScheduler } from "../../base/clock.ts";
 import { type LogFields, type Logger, silentLogger } from "../../base/log.ts";
-import { createFrameDecoder, encodeGap } from "./frames.ts";
+import { createFrameDecoder, encodeGap, encodeHello } from "./frames.ts";
 import type { HostExit } from "./host-launcher.ts";
 import { createProcessLauncher } from "./process-launcher.ts";
 import type { HostMessage } from "./sample.ts";
 
 const GAP = Buffer.from(encodeGap(7n)).toString("base64");
 const LIMIT_MS = 60_000;
+
+/** Of a process that has said which build it is of. */
+function createGreetedDecoder() {
+  const decoder = createFrameDecoder();
+  decoder.push(encodeHello("0.0.0-test"));
+  return decoder;
+}
 
 /** A server that starts a host process and then does nothing. */
 const SERVER = `
@@ -38,7 +45,7 @@ function play(script: string, log: Logger = silentLogger) {
   const launcher = createProcessLauncher({
     command: ["sh", "-c", script],
     env: { PATH: Bun.env["PATH"], GAP },
-    createDecoder: createFrameDecoder,
+    createDecoder: createGreetedDecoder,
     clock: systemClock,
     scheduler: systemScheduler,
     log,
@@ -140,7 +147,7 @@ describe("a host process", () => {
     const launcher = createProcessLauncher({
       command: ["/nowhere/nothing"],
       env: {},
-      createDecoder: createFrameDecoder,
+      createDecoder: createGreetedDecoder,
       clock: systemClock,
       scheduler: systemScheduler,
       log: silentLogger,
@@ -156,7 +163,7 @@ test("a host process that never pauses leaves a turn to others between two piece
   const launcher = createProcessLauncher({
     command: ["sh", "-c", 'yes "$FRAMES" | base64 -d'],
     env: { PATH: Bun.env["PATH"], FRAMES: frames },
-    createDecoder: createFrameDecoder,
+    createDecoder: createGreetedDecoder,
     clock: systemClock,
     scheduler: systemScheduler,
     log: silentLogger,

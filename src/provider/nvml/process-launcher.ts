@@ -8,6 +8,8 @@ import type { HostLauncher, HostListener, HostProcess } from "./host-launcher.ts
 export interface ProcessLauncherOptions {
   /** The program and its arguments. */
   readonly command: readonly [string, ...string[]];
+  /** What the process is told as its own name; undefined for the program. */
+  readonly argv0?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One for each process: its bytes are a stream of their own. */
   readonly createDecoder: () => FrameDecoder;
@@ -44,13 +46,14 @@ export function createProcessLauncher(options: ProcessLauncherOptions): HostLaun
 }
 
 function launch(
-  { command, env, createDecoder, scheduler, log }: ProcessLauncherOptions,
+  options: ProcessLauncherOptions,
   ledger: CallsLedger | undefined,
   words: LimitedLog,
   listener: HostListener,
 ): HostProcess {
+  const { createDecoder, scheduler, log } = options;
   const page = ledger?.open();
-  const child = spawn(command, env, page, ledger);
+  const child = spawn(options, page, ledger);
   let over = false;
   const read = readMessages(child.stdout, createDecoder(), listener, scheduler, () => over);
   void readStderr(child.stderr, words, scheduler, child.pid).then(() => {
@@ -80,13 +83,13 @@ function launch(
 
 /** The descriptor of the page stays ours. Throws where the process cannot be started, and closes it. */
 function spawn(
-  command: readonly string[],
-  env: ProcessLauncherOptions["env"],
+  { command, argv0, env }: ProcessLauncherOptions,
   page: number | undefined,
   ledger: CallsLedger | undefined,
 ) {
   try {
     return Bun.spawn([...command], {
+      argv0: argv0 ?? command[0],
       env: { ...env },
       stdio: page === undefined ? ["pipe", "pipe", "pipe"] : ["pipe", "pipe", "pipe", page],
       detached: true,

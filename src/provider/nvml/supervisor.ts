@@ -136,7 +136,7 @@ export class Supervisor implements AsyncDisposable {
     try {
       host = launcher.launch({
         messages: (batch) => this.#onMessages(batch),
-        corrupt: (problem) => this.restart(`it sent what is no message: ${problem}`),
+        corrupt: (problem) => this.restart(`it is not understood: ${problem}`),
         exited: (exit) => this.#onExit(exit),
       });
     } catch (error) {

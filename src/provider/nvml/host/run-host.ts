@@ -1,10 +1,13 @@
 import type { Scheduler } from "../../../base/clock.ts";
 import type { NvmlHandle } from "../../../native/nvml.ts";
+import { encodeHello } from "../frames.ts";
 import { createFrameSource, type FrameSource } from "./frame-source.ts";
 
 /** What the host process has of its surroundings. */
 export interface HostSurroundings {
   readonly handle: NvmlHandle;
+  /** The version of this build. */
+  readonly version: string;
   /** The signal pipe of the handle. */
   readonly signals: ReadableStream<Uint8Array>;
   /** From the server: its end is the server's end, and any byte asks for a round now. */
@@ -28,10 +31,11 @@ const STOP_MAX_MS = 500;
 const STOP_POLL_MS = 10;
 
 /** Forwards what the shim finds until it is told to stop. It never waits for a call of the library. */
-export async function runHost({ handle, scheduler, ...io }: HostSurroundings): Promise<HostEnding> {
+export async function runHost({ handle, version, scheduler, ...io }: HostSurroundings): Promise<HostEnding> {
   const source = createFrameSource(handle);
   const stopped = Promise.withResolvers<void>();
   let woken = Promise.withResolvers<void>();
+  const greeting = [encodeHello(version)];
   let stopping = false;
   let pulseDue = true;
 
@@ -52,7 +56,7 @@ export async function runHost({ handle, scheduler, ...io }: HostSurroundings): P
   while (!stopping && source.state !== "failed") {
     // Before looking: a wake-up from here on is for what comes after.
     woken = Promise.withResolvers<void>();
-    const frames = [...source.take()];
+    const frames = [...greeting.splice(0), ...source.take()];
     if (pulseDue) frames.push(source.pulse());
     pulseDue = false;
     // While a slow reader lets this wait, rounds replace each other in the shim, and events fill its ring.
