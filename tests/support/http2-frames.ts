@@ -4,11 +4,13 @@ import { createConnection, type Socket } from "node:net";
 export const FrameType = {
   data: 0,
   headers: 1,
+  priority: 2,
   rstStream: 3,
   settings: 4,
   ping: 6,
   goaway: 7,
   windowUpdate: 8,
+  continuation: 9,
 } as const;
 
 export const END_STREAM = 0x1;
