@@ -78,17 +78,17 @@ describe("shown output", () => {
 });
 
 describe("a page whose", () => {
-  let server: PageServer;
+  let server: PageServer | undefined;
   const problemsOf = async (text: string) => {
     const [block] = runnableBlocks("p.md", text);
-    return block === undefined ? [] : server.run(block);
+    return block === undefined || server === undefined ? [] : server.run(block);
   };
 
   beforeAll(async () => {
     server = await startPageServer();
   });
   afterAll(async () => {
-    await server[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
   });
 
   test("commands do what it shows has no problem, and one command's variable is there for the next", async () => {
