@@ -1,8 +1,10 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Server } from "node:net";
 import type { Scheduler } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
+import { createHttpConnections } from "./http-connections.ts";
 import { ListenError } from "./listen-error.ts";
+import { codeOf } from "./listener.ts";
 
 export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -33,34 +35,16 @@ export const HTTP_CONNECTIONS_MAX = 64;
  */
 export const HTTP_CONNECTION_LIFE_MS = 10_000;
 
-/**
- * An HTTP port for probes and scrapes. The runtime's own HTTP server ends neither a connection that sends nothing nor
- * one that never completes its headers, and has no cap; so connections are accepted here, and handed to it.
- */
+/** An HTTP port for probes and scrapes. Throws ListenError naming the flag. */
 export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
-  const http = createHttpServer((request, response) => void answer(options, request, response));
-  const sockets = new Set<Socket>();
-  const server = createNetServer((socket) => {
-    const timer = options.scheduler.setTimer(() => socket.destroy(), HTTP_CONNECTION_LIFE_MS);
-    sockets.add(socket);
-    socket.on("close", () => {
-      timer[Symbol.dispose]();
-      sockets.delete(socket);
-    });
-    // A peer that resets its connection is no event; without a listener it would be an uncaught error.
-    socket.on("error", () => {});
-    http.emit("connection", socket);
+  const connections = createHttpConnections({
+    connectionsMax: HTTP_CONNECTIONS_MAX,
+    lifeMs: HTTP_CONNECTION_LIFE_MS,
+    scheduler: options.scheduler,
+    handle: ({ request, response }) => void answer(options, request, response),
   });
-  server.maxConnections = HTTP_CONNECTIONS_MAX;
-  const port = await bind(server, options);
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
+  const port = await bind(connections.server, options);
+  return { port, [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose]() };
 }
 
 /** All addresses first as IPv6 that takes IPv4 too; a kernel without IPv6 gets plain IPv4. */
@@ -93,10 +77,6 @@ function bindTo(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
 function describeFailure({ host, port, flag }: HttpListenerOptions, error: unknown): string {
   const where = `${flag}: cannot listen on port ${port}${host === "" ? "" : ` of ${host}`}`;
   switch (codeOf(error)) {
@@ -115,8 +95,6 @@ function describeFailure({ host, port, flag }: HttpListenerOptions, error: unkno
 }
 
 async function answer(options: HttpListenerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  // One request for each connection: nothing is left open that would have to be drained or timed.
-  response.setHeader("connection", "close");
   try {
     const path = request.url?.split("?")[0] ?? "";
     const route = options.routes[path];
