@@ -38,7 +38,7 @@ export ZIG_DEBUG_CMD := "1"
 # the unit tests alone, or those of the given paths
 [no-exit-message]
 @unit *paths: _tools
-    bun scripts/build.ts --native-only
+    bun scripts/build.ts --embedded-only
     if (($# == 0)); then set -- ./src ./scripts; fi; exec bun test --timeout=120000 "$@"
 
 # style, types, wire contract, layers; changes nothing
@@ -105,10 +105,10 @@ export ZIG_DEBUG_CMD := "1"
     bun install --cwd tools/docs --frozen-lockfile --ignore-scripts --silent
     exec node tools/docs/node_modules/typedoc/bin/typedoc --options tools/docs/typedoc.json
 
-# make the Zig shim alone, dist/native
+# make what the binary embeds, the Zig shim and the page, alone
 [no-exit-message]
 @zig: _tools
-    exec bun scripts/build.ts --native-only
+    exec bun scripts/build.ts --embedded-only
 
 # make the deb and the rpm of this machine's architecture, dist/packages
 [no-exit-message]

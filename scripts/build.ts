@@ -1,10 +1,14 @@
-/** Makes dist/native (the Zig shim) and dist/device-api-server, each only if what it is made of has changed. */
+/**
+ * Makes dist/native (the Zig shim), dist/page (the page for people) and dist/device-api-server, which embeds both; each
+ * only if what it is made of has changed.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { say, seconds } from "./process.ts";
 
 const BINARY = "dist/device-api-server";
 const NATIVE = "dist/native";
+const PAGE = "dist/page";
 
 /** The flags of reliability.md's P14: nothing in the working directory may change what the binary does. */
 export const COMPILE = [
@@ -29,7 +33,7 @@ interface Target {
   readonly make: () => void;
 }
 
-const SHIM: Target = {
+const SHIM_TARGET: Target = {
   title: "the Zig shim",
   inputs: ["zig", ...TOOLCHAIN],
   product: NATIVE,
@@ -42,9 +46,23 @@ const SHIM: Target = {
   },
 };
 
-const SERVER: Target = {
+/** One document with its style and its script inside. */
+const PAGE_TARGET: Target = {
+  title: "the page",
+  inputs: ["src/page", "src/base", ...TOOLCHAIN],
+  product: PAGE,
+  stamp: "dist/.page.stamp",
+  make: () => {
+    const fresh = `dist/tmp.page.${process.pid}`;
+    must(["bun", "build", "--compile", "--target=browser", "--minify", "src/page/index.html", "--outdir", fresh]);
+    rmSync(PAGE, { recursive: true, force: true });
+    renameSync(fresh, PAGE);
+  },
+};
+
+const SERVER_TARGET: Target = {
   title: BINARY,
-  inputs: ["src", "package.json", "bun.lock", "tsconfig.json", ...SHIM.inputs],
+  inputs: ["src", "package.json", "bun.lock", "tsconfig.json", ...SHIM_TARGET.inputs],
   product: BINARY,
   stamp: "dist/.server.stamp",
   make: () => {
@@ -55,8 +73,9 @@ const SERVER: Target = {
 };
 
 if (import.meta.main) {
-  build(SHIM);
-  if (!process.argv.includes("--native-only")) build(SERVER);
+  build(SHIM_TARGET);
+  build(PAGE_TARGET);
+  if (!process.argv.includes("--embedded-only")) build(SERVER_TARGET);
 }
 
 function build(target: Target): void {

@@ -37,6 +37,7 @@ interface Check {
 const LINT: readonly Check[] = [
   { name: "types", command: [`${BIN}/tsc`, "--project", "."] },
   { name: "types of the SDK", command: [`${BIN}/tsc`, "--project", "tsconfig.sdk.json", "--noEmit"] },
+  { name: "types of the page", command: [`${BIN}/tsc`, "--project", "src/page"] },
   { name: "biome", command: [`${BIN}/biome`, "check", "--error-on-warnings"] },
   { name: "function lengths", command: [`${BIN}/biome`, "lint", "--config-path=tools/biome-functions.json"] },
   { name: "layers and house rules", command: ["bun", "scripts/lint-layers.ts"] },
@@ -46,18 +47,18 @@ const LINT: readonly Check[] = [
   { name: "zig format", command: ["zig", "fmt", "--check", "zig"] },
 ];
 const ZIG_TEST: Check = { name: "zig tests", command: ["zig", "build", "test"], cwd: "zig" };
-const SHIM: Check = { name: "shim builds", command: ["bun", "scripts/build.ts", "--native-only"] };
+const EMBEDDED: Check = { name: "shim and page build", command: ["bun", "scripts/build.ts", "--embedded-only"] };
 const BUILD: Check = { name: "binary builds", command: ["bun", "scripts/build.ts"] };
 
 const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
   lint: () => inTurn([() => pooled(LINT, 2, check)]),
-  unit: () => inTurn([() => check(ZIG_TEST), () => check(SHIM), unitTests]),
+  unit: () => inTurn([() => check(ZIG_TEST), () => check(EMBEDDED), unitTests]),
   e2e: () => inTurn([wholeProcessTests]),
   chart: () => inTurn([() => goTools("helm", "helm3"), () => inFolder("tests/chart")]),
   image: () => inTurn([() => inFolder("tests/image")]),
   gpu: () => inTurn([() => inFolder("tests/gpu")]),
   all: () =>
-    inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(SHIM), unitTests, wholeProcessTests]),
+    inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(EMBEDDED), unitTests, wholeProcessTests]),
 };
 
 const running = new Map<string, number>();

@@ -39,6 +39,7 @@ const LAYERS: readonly string[] = [
 /** Outside the column of layers: what each may import beside itself, and which layers may import it. */
 const BESIDE: Readonly<Record<string, { readonly imports: readonly string[]; readonly usedBy: readonly string[] }>> = {
   client: { imports: ["gen", "base"], usedBy: ["main", "cli"] },
+  page: { imports: ["base"], usedBy: [] },
   codegen: { imports: ["gen", "base"], usedBy: [] },
   testing: { imports: [...LAYERS, "client", "codegen"], usedBy: [] },
 };
