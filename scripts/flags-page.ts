@@ -18,6 +18,7 @@ export const CHART_VALUES: Readonly<Partial<Record<keyof typeof SERVE_FLAGS, str
   "insecure-bind": "server.insecureBind",
   "health-port": "server.healthPort",
   "metrics-port": "server.metricsPort",
+  "ui-address": "server.uiAddress",
   "provider-uids": "server.providerUids",
   "provider-gids": "server.providerGids",
   provider: "server.providers",

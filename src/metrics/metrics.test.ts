@@ -69,6 +69,10 @@ const DECLARED: readonly (readonly [string, string])[] = [
   [`${P}connections_rejected_total`, "counter"],
   [`${P}providers`, "gauge"],
   [`${P}leases_expired_total`, "counter"],
+  [`${P}ui_requests_total`, "counter"],
+  [`${P}ui_connections_rejected_total`, "counter"],
+  [`${P}ui_streams_active`, "gauge"],
+  [`${P}ui_streams_ended_total`, "counter"],
   ["process_cpu_seconds_total", "counter"],
   ["process_start_time_seconds", "gauge"],
   ["process_resident_memory_bytes", "gauge"],
@@ -82,6 +86,21 @@ const DECLARED: readonly (readonly [string, string])[] = [
 test("exactly the declared metrics are exposed, each with its type", async () => {
   const types = [...(await create().text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]);
   expect(types.toSorted()).toEqual(DECLARED.map((row) => [...row]).toSorted());
+});
+
+test("streams of the page are active until they end, by how they did", async () => {
+  const metrics = create();
+  metrics.uiStreamOpened();
+  metrics.uiStreamOpened();
+  metrics.uiStreamEnded("stalled");
+  metrics.uiRequestEnded("/api/v1/gpus", 200);
+  metrics.uiConnectionRejected();
+  const series = await scrape(metrics);
+  expect(series.get(`${P}ui_streams_active`)).toBe(1);
+  expect(series.get(`${P}ui_streams_ended_total{ending="stalled"}`)).toBe(1);
+  expect(series.get(`${P}ui_streams_ended_total{ending="client"}`)).toBe(0);
+  expect(series.get(`${P}ui_requests_total{route="/api/v1/gpus",code="200"}`)).toBe(1);
+  expect(series.get(`${P}ui_connections_rejected_total`)).toBe(1);
 });
 
 test("two instances share nothing", async () => {

@@ -1,4 +1,4 @@
-import { Counter, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { declareGauges, METRIC_PREFIX, type MetricSources } from "./gauges.ts";
 import { nvmlExposition } from "./nvml-metrics.ts";
 import { declareProcessMetrics } from "./process-metrics.ts";
@@ -12,6 +12,10 @@ export type WatchEventType = (typeof WATCH_EVENT_TYPES)[number];
 /** Why the listeners turn a connection away. */
 export const REJECTION_REASONS = ["total", "uid", "handshake", "peer", "draining"] as const;
 export type RejectionReason = (typeof REJECTION_REASONS)[number];
+
+/** How streams of the page end: the client left, was overtaken, took nothing for too long, or the server drained. */
+export const UI_STREAM_ENDINGS = ["client", "expired", "stalled", "server"] as const;
+export type UiStreamEnding = (typeof UI_STREAM_ENDINGS)[number];
 
 /** How a call ended. */
 export interface CallOutcome {
@@ -45,6 +49,11 @@ export interface Metrics {
   permissionDenied(method: string, rule: string): void;
   connectionRejected(reason: RejectionReason): void;
   leaseExpired(): void;
+  /** `route` is one of a closed set. */
+  uiRequestEnded(route: string, status: number): void;
+  uiStreamOpened(): void;
+  uiStreamEnded(ending: UiStreamEnding): void;
+  uiConnectionRejected(): void;
 }
 
 /** The label for a method that is not served. */
@@ -62,6 +71,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     help: "Time from a unary call's arrival to its end.",
     labelNames: ["method"],
     buckets: DURATION_BUCKETS,
+    registers: [registry],
+  });
+
+  const uiStreams = new Gauge({
+    name: `${METRIC_PREFIX}ui_streams_active`,
+    help: "Streams of the page that are open.",
     registers: [registry],
   });
 
@@ -85,6 +100,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     permissionDenied: (method, rule) => counters.permissionDenied.inc({ method: label(method), rule }),
     connectionRejected: (reason) => counters.connectionsRejected.inc({ reason }),
     leaseExpired: () => counters.leasesExpired.inc(),
+    uiRequestEnded: (route, status) => counters.uiRequests.inc({ route, code: String(status) }),
+    uiStreamOpened: () => uiStreams.inc(),
+    uiStreamEnded: (ending) => {
+      uiStreams.dec();
+      counters.uiStreamsEnded.inc({ ending });
+    },
+    uiConnectionRejected: () => counters.uiConnectionsRejected.inc(),
   };
 }
 
@@ -103,6 +125,8 @@ function declareCounters(registry: Registry) {
     ["reason"],
   );
   for (const reason of REJECTION_REASONS) connectionsRejected.inc({ reason }, 0);
+  const uiStreamsEnded = counter("ui_streams_ended_total", "Streams of the page that ended, by how.", ["ending"]);
+  for (const ending of UI_STREAM_ENDINGS) uiStreamsEnded.inc({ ending }, 0);
   counter("watch_events_dropped_total", "Always 0: a watch that cannot keep up is ended, never thinned out.");
 
   return {
@@ -113,5 +137,11 @@ function declareCounters(registry: Registry) {
     grpcRequests: counter("grpc_requests_total", "Calls that ended, by method and status code.", ["method", "code"]),
     permissionDenied: counter("permission_denied_total", "Calls refused for want of authority.", ["method", "rule"]),
     leasesExpired: counter("leases_expired_total", "Providers whose lease ran out."),
+    uiStreamsEnded,
+    uiRequests: counter("ui_requests_total", "Requests to the page and its API, by path and HTTP status.", [
+      "route",
+      "code",
+    ]),
+    uiConnectionsRejected: counter("ui_connections_rejected_total", "Connections to the page beyond its limit."),
   };
 }

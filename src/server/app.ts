@@ -19,6 +19,7 @@ import { createGate, type Listeners, openListeners } from "./listeners.ts";
 import { type BuiltinProviders, createProviders } from "./providers.ts";
 import { createServiceManager } from "./service-manager.ts";
 import { createServices, type Services, WATCH_METHOD } from "./services.ts";
+import { openUi } from "./ui.ts";
 
 export type StopSignal = "SIGTERM" | "SIGINT";
 
@@ -44,6 +45,8 @@ export interface ServerAddresses {
   readonly unixSockets: readonly string[];
   /** host:port; undefined where TCP is off. */
   readonly tcp: string | undefined;
+  /** host:port; undefined where there is no page. */
+  readonly ui: string | undefined;
   readonly healthPort: number;
   readonly metricsPort: number;
 }
@@ -117,11 +120,13 @@ export async function startServer(
   }
   // Last, so that the first consumer finds what the built-in providers know.
   const listeners = starting.use(await openListeners(config, gate, io));
+  const ui = starting.use(await openUi(config, { ...parts, events: services.events }, io));
   lifecycle.onChange((state) => services.setServing(isServing(state)));
   lifecycle.send({ type: "started" });
   const { healthPort, metricsPort } = http;
-  const addresses = { unixSockets: config.grpc.unixSockets, tcp: listeners.tcpAddress, healthPort, metricsPort };
-  log.info("serving", { ...addresses, unixSockets: addresses.unixSockets.join(",") });
+  const { unixSockets } = config.grpc;
+  const addresses = { unixSockets, tcp: listeners.tcpAddress, ui: ui?.address, healthPort, metricsPort };
+  log.info("serving", { ...addresses, unixSockets: unixSockets.join(",") });
   const open = starting.move();
   let stopped: Promise<void> | undefined;
   return {
@@ -131,7 +136,7 @@ export async function startServer(
       stopped ??= stopServer(
         config,
         io,
-        { lifecycle, grpc, gate, listeners, nvml: parts.providers.nvml, open },
+        { lifecycle, grpc, gate, listeners, ui, nvml: parts.providers.nvml, open },
         reason,
       );
       return stopped;
@@ -144,6 +149,7 @@ interface Stoppable {
   readonly grpc: GrpcServer;
   readonly gate: ConnectionGate;
   readonly listeners: Listeners;
+  readonly ui: AsyncDisposable | undefined;
   readonly nvml: AsyncDisposable | undefined;
   readonly open: AsyncDisposableStack;
 }
@@ -161,7 +167,8 @@ async function stopServer(config: Config, io: ServerIo, parts: Stoppable, reason
   gate.refuseNew();
   await parts.listeners[Symbol.asyncDispose]();
   await parts.nvml?.[Symbol.asyncDispose]();
-  await grpc.drain(new StatusError("UNAVAILABLE", "the server is shutting down"), timeoutMs);
+  const leave = new StatusError("UNAVAILABLE", "the server is shutting down");
+  await Promise.all([grpc.drain(leave, timeoutMs), parts.ui?.[Symbol.asyncDispose]()]);
   gate.destroyAll();
   lifecycle.send({ type: "drained" });
   await parts.open.disposeAsync();

@@ -25,6 +25,7 @@ test("without flags the configuration is the contract's", () => {
       maxMessageBytes: 4_194_304,
     },
     http: { host: "", healthPort: 8_081, metricsPort: 9_090 },
+    ui: { host: "127.0.0.1", port: 8_082, loopback: true },
     authority: {
       providerUids: new Set([0, 990]),
       providerGids: new Set(),
@@ -96,6 +97,12 @@ describe("a TCP address", () => {
 
   test("may be left out", () => {
     expect(configOf("--grpc-address=").grpc.tcp).toBeUndefined();
+    expect(configOf("--ui-address=").ui).toBeUndefined();
+  });
+
+  test("of the page may be one that others reach, where that is meant", () => {
+    expect(configOf("--ui-address=:1", "--insecure-bind").ui).toEqual({ host: "", port: 1, loopback: false });
+    expect(configOf("--ui-address=127.0.0.1:0", "--health-port=0").ui?.port).toBe(0);
   });
 });
 
@@ -118,6 +125,11 @@ test.each([
   [["--provider=a=1,a=2"], '"a" is tied to uid 1 and to uid 2'],
   [["--provider=nvml-provider=0"], "nvml-provider is the server's own"],
   [["--health-port=7000", "--metrics-port=7000"], "--metrics-port: 7000 is the health port already"],
+  [["--ui-address=8082"], '--ui-address: "8082" is not HOST:PORT'],
+  [["--ui-address=:8082"], "--ui-address: :8082 is not a loopback address: anyone who reaches it could read"],
+  [["--ui-address=node-7:8082"], "say --insecure-bind if that is meant"],
+  [["--ui-address=127.0.0.1:8081"], "--ui-address: 8081 is --health-port already"],
+  [["--ui-address=[::1]:7001", "--metrics-port=7001"], "--ui-address: 7001 is --metrics-port already"],
 ])("%p is refused, with the flag named", (args, message) => {
   expect(() => configOf(...args)).toThrow(UsageError);
   expect(() => configOf(...args)).toThrow(message);

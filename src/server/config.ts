@@ -36,6 +36,8 @@ export interface Config {
     readonly healthPort: number;
     readonly metricsPort: number;
   };
+  /** The page and the JSON API; undefined: none. */
+  readonly ui: TcpAddress | undefined;
   readonly authority: {
     readonly providerUids: ReadonlySet<number>;
     readonly providerGids: ReadonlySet<number>;
@@ -56,8 +58,10 @@ export interface Config {
 export function createConfig(flags: ServeFlags, host: HostFacts, version: string): Config {
   const tcp = parseTcpAddress(flags["grpc-address"], "--grpc-address");
   const unixSockets = parseUnixSockets(flags["unix-socket"]);
+  const ui = parseTcpAddress(flags["ui-address"], "--ui-address");
   checkListeners(flags, tcp, unixSockets);
-  checkPorts(flags);
+  checkReach(flags, ui, "ui-address");
+  checkPorts(flags, ui);
   return Object.freeze<Config>({
     version,
     nodeName: flags["node-name"] === "" ? host.hostname : flags["node-name"],
@@ -75,6 +79,7 @@ export function createConfig(flags: ServeFlags, host: HostFacts, version: string
       healthPort: flags["health-port"],
       metricsPort: flags["metrics-port"],
     }),
+    ui,
     authority: Object.freeze({
       providerUids: parseUids(flags["provider-uids"], host.uid),
       providerGids: parseIds(flags["provider-gids"], "--provider-gids", "a gid"),
@@ -94,19 +99,27 @@ function checkListeners(flags: ServeFlags, tcp: TcpAddress | undefined, unixSock
   if (tcp === undefined && unixSockets.length === 0) {
     throw new UsageError("there is nothing to listen on: give --unix-socket or --grpc-address");
   }
-  if (tcp === undefined || tcp.loopback) return;
-  const address = `--grpc-address: ${flags["grpc-address"]} is not a loopback address`;
-  if (flags["tcp-allow-providers"]) {
+  if (tcp?.loopback === false && flags["tcp-allow-providers"]) {
+    const address = `--grpc-address: ${flags["grpc-address"]} is not a loopback address`;
     throw new UsageError(`${address}, and --tcp-allow-providers is for loopback alone: anyone could write`);
   }
-  if (!flags["insecure-bind"]) {
-    throw new UsageError(`${address}: anyone who reaches it could read; say --insecure-bind if that is meant`);
-  }
+  checkReach(flags, tcp, "grpc-address");
 }
 
-function checkPorts(flags: ServeFlags): void {
+/** An address that others reach, for whoever reaches it may read, has to be meant. */
+function checkReach(flags: ServeFlags, address: TcpAddress | undefined, flag: "grpc-address" | "ui-address"): void {
+  if (address === undefined || address.loopback || flags["insecure-bind"]) return;
+  const problem = `${flags[flag]} is not a loopback address: anyone who reaches it could read`;
+  throw new UsageError(`--${flag}: ${problem}; say --insecure-bind if that is meant`);
+}
+
+function checkPorts(flags: ServeFlags, ui: TcpAddress | undefined): void {
   const port = flags["health-port"];
   if (port !== 0 && port === flags["metrics-port"]) {
     throw new UsageError(`--metrics-port: ${port} is the health port already; give each a port of its own`);
+  }
+  for (const flag of ["health-port", "metrics-port"] as const) {
+    if (ui === undefined || ui.port === 0 || ui.port !== flags[flag]) continue;
+    throw new UsageError(`--ui-address: ${ui.port} is --${flag} already; give each a port of its own`);
   }
 }

@@ -10,6 +10,7 @@ const CONTRACT: readonly (readonly [name: string, variable: string, shownDefault
   ["unix-socket", "DEVICE_API_UNIX_SOCKET", "/var/run/device-api/device.sock"],
   ["health-port", "DEVICE_API_HEALTH_PORT", "8081"],
   ["metrics-port", "DEVICE_API_METRICS_PORT", "9090"],
+  ["ui-address", "DEVICE_API_UI_ADDRESS", "127.0.0.1:8082"],
   ["shutdown-timeout", "DEVICE_API_SHUTDOWN_TIMEOUT", "30s"],
   ["shutdown-delay", "DEVICE_API_SHUTDOWN_DELAY", "5s"],
   ["log-format", "DEVICE_API_LOG_FORMAT", "json"],

@@ -101,6 +101,9 @@ export const SERVE_FLAGS = {
   }),
   "health-port": listeners.port(8081, "port of /healthz, /livez and /readyz; 0 picks a free one"),
   "metrics-port": listeners.port(9090, "port of /metrics; 0 picks a free one"),
+  "ui-address": listeners.string("127.0.0.1:8082", 'TCP address of the page and the JSON API; "" for none', {
+    placeholder: "HOST:PORT",
+  }),
 
   "provider-uids": authority.list(["0", "self"], "uids that may write; self is the server's own", {
     placeholder: "UID,...",

@@ -279,6 +279,6 @@ test("once it refuses new ones, those in their handshake go and those that are s
 
 test("a low limit of descriptors lowers the cap, and says so", () => {
   const { gate, lines } = gateWith({ maxConnections: 4_096, descriptorLimit: 256 });
-  expect(gate.maxConnections).toBe(64);
-  expect(lines).toEqual([{ lowered: 64, descriptors: 256 }]);
+  expect(gate.maxConnections).toBe(32);
+  expect(lines).toEqual([{ lowered: 32, descriptors: 256 }]);
 });

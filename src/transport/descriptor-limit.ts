@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { HTTP_CONNECTIONS_MAX } from "./http-listener.ts";
 import { ListenError } from "./listen-error.ts";
+import { UI_CONNECTIONS_MAX } from "./ui-listener.ts";
 
 /**
- * What is not for gRPC connections: two HTTP ports, and 64 for everything else (the runtime has about 16 open at the
- * start; listeners, the log, the shim, a pipe to a child, files read for a moment).
+ * What is not for gRPC connections: two HTTP ports, the page, and 64 for everything else (the runtime has about 16 open
+ * at the start; listeners, the log, the shim, a pipe to a child, files read for a moment).
  */
-export const DESCRIPTORS_RESERVED = 2 * HTTP_CONNECTIONS_MAX + 64;
+export const DESCRIPTORS_RESERVED = 2 * HTTP_CONNECTIONS_MAX + UI_CONNECTIONS_MAX + 64;
 
 /** Fewer connections than this are no service: a few providers, a few consumers, one operator. */
 const CONNECTIONS_LEAST = 16;

@@ -48,6 +48,7 @@ export const FLIPS: readonly Flip[] = [
   },
   { path: "server.healthPort", to: 18_081, config: [(c) => c.http.healthPort, 18_081] },
   { path: "server.metricsPort", to: 19_090, config: [(c) => c.http.metricsPort, 19_090] },
+  { path: "server.uiAddress", to: "127.0.0.1:18082", config: [(c) => c.ui?.port, 18_082] },
   { path: "server.shutdownTimeout", to: "1m30s", config: [(c) => c.shutdown.timeoutMs, 90_000] },
   { path: "server.shutdownDelay", to: 7, config: [(c) => c.shutdown.delayMs, 7_000] },
   {

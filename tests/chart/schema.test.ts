@@ -30,6 +30,8 @@ describe.skipIf(!hasHelm)("the chart", () => {
     [{ "server.unixSocket": "device.sock" }, "/server/unixSocket"],
     [{ "server.unixSocket": `/run/${"x".repeat(100)}/a.sock` }, "/server/unixSocket"],
     [{ "server.grpcAddress": "localhost" }, "/server/grpcAddress"],
+    [{ "server.uiAddress": "0.0.0.0:8082" }, "/server/uiAddress"],
+    [{ "server.uiAddress": ":8082" }, "/server/uiAddress"],
     [{ "server.shutdownTimeout": "soon" }, "/server/shutdownTimeout"],
     [{ "server.shutdownDelay": -1 }, "/server/shutdownDelay"],
     [{ "server.providerUids": "0" }, "/server/providerUids"],

@@ -49,7 +49,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 
 /** Binds nothing outside the test's folder but what is given. */
 const serve = (...args: readonly string[]) =>
-  run(["serve", "--grpc-address=", `--unix-socket=${folder}/device.sock`, ...args]);
+  run(["serve", "--grpc-address=", "--ui-address=", `--unix-socket=${folder}/device.sock`, ...args]);
 
 describe("the binary", () => {
   test("shows its help, its flags and its exit statuses", async () => {

@@ -75,7 +75,13 @@ test("the limit at which a hung driver's process is killed", async () => {
 });
 
 test("values that contradict each other stop the start with status 2 and one line", async () => {
-  const args = ["serve", "--grpc-address=", `--unix-socket=${fake.root}/s`, "--nvml-link-error-quiet=10s"];
+  const args = [
+    "serve",
+    "--grpc-address=",
+    "--ui-address=",
+    `--unix-socket=${fake.root}/s`,
+    "--nvml-link-error-quiet=10s",
+  ];
   const child = Bun.spawn([BINARY, ...args], { stdout: "ignore", stderr: "pipe" });
   const complaint = await new Response(child.stderr).text();
   expect(await child.exited).toBe(2);

@@ -3,6 +3,7 @@ import { UNBOUNDED } from "../../src/base/cancel-scope.ts";
 import { GpuService } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
 import type { Writer } from "../../src/store/types.ts";
+import { followStream } from "../support/event-stream.ts";
 import { TestClient } from "../support/test-client.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
@@ -11,6 +12,10 @@ import { startTestServer, type TestServer } from "../support/test-server.ts";
 const { getGpu, listGpus, watchGpus } = GpuService.method;
 const NAMES = Array.from({ length: 8 }, (_, i) => `gpu-${i}`);
 const WRITER: Writer = { kind: "peer", identity: "uid:0", superuser: true, claimedId: "holder" };
+
+interface JsonGpu {
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly reason: string }[] };
+}
 
 let server: TestServer;
 let client: TestClient;
@@ -66,6 +71,27 @@ describe("while a provider's transaction over 8 GPUs is open", () => {
       NAMES.map(() => ["ADDED", "first"]),
     );
     watch.call.cancel();
+  });
+
+  test("the page's reads and its stream wait as well, and then see all 8 changes", async () => {
+    const { promise: release, resolve } = Promise.withResolvers<void>();
+    const held = hold("page", release);
+    const ask = async <T>(path: string) => (await (await fetch(`${server.uiUrl}${path}`)).json()) as T;
+    const get = ask<JsonGpu>("/api/v1/gpus/gpu-0");
+    const list = ask<{ items: JsonGpu[] }>("/api/v1/gpus");
+    const events = ask<{ events: { gpu: string }[] }>("/api/v1/events?limit=8");
+    const stream = followStream(server.uiUrl);
+    const all = [get, list, events, stream].map((call: Promise<unknown>) => settled(call));
+    expect(await Promise.all(all)).toEqual([false, false, false, false]);
+    resolve();
+    await held;
+    const roundOf = (gpu: JsonGpu) => gpu.status.conditions.find(({ type }) => type === "Round")?.reason;
+    expect(roundOf(await get)).toBe("page");
+    expect((await list).items.map(roundOf)).toEqual(NAMES.map(() => "page"));
+    expect((await events).events.map(({ gpu }) => gpu)).toEqual(NAMES.toReversed());
+    using followed = await stream;
+    await followed.until(() => followed.data("synced").length === 1, "the snapshot");
+    expect(followed.data("ADDED").map(({ object }) => roundOf(object as JsonGpu))).toEqual(NAMES.map(() => "page"));
   });
 
   test("a read with a deadline of 50 ms gets DEADLINE_EXCEEDED, and a later one is served", async () => {

@@ -108,7 +108,7 @@ describe.skipIf(!isPossible)("a read-only root without /tmp and /dev, no capabil
     const root = mkdtempSync(join(tmpdir(), "root-"));
     cleanup.defer(() => rmdirSync(root));
     const serve = ["/device-api-server", "serve", `--unix-socket=${SOCKET}`, "--grpc-address=", "--shutdown-delay=0"];
-    const ports = ["--http-host=127.0.0.1", "--health-port=0", "--metrics-port=0"];
+    const ports = ["--http-host=127.0.0.1", "--health-port=0", "--metrics-port=0", "--ui-address=127.0.0.1:0"];
     const nvml = ["--enable-nvml-provider", `--nvml-driver-root=${DRIVER_ROOT}`, "--nvml-period=200ms"];
     const command = ["sh", "-c", ENTER, "sh", root, fake.root, BINARY, ...serve, ...ports, ...nvml];
     server = Bun.spawn([...PRIVATE, ...command], {

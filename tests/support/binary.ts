@@ -12,6 +12,8 @@ export interface RunningBinary extends AsyncDisposable {
   readonly tcpTarget: string;
   readonly healthUrl: string;
   readonly metricsUrl: string;
+  /** Without a slash at the end; `http://undefined` where there is no page. */
+  readonly uiUrl: string;
   readonly socket: string;
   readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">;
   /** What it has logged so far, a line each. */
@@ -29,14 +31,18 @@ export async function spawnBinary(args: readonly string[], env: Record<string, s
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: run "just build" first`);
   const folder = await mkdtemp(join(tmpdir(), "das-"));
   const socket = join(folder, "device.sock");
-  const free = [`--unix-socket=${socket}`, "--grpc-address=127.0.0.1:0", "--health-port=0", "--metrics-port=0"];
-  const child = Bun.spawn([BINARY, "serve", "--shutdown-delay=0", "--http-host=127.0.0.1", ...free, ...args], {
-    cwd: folder,
-    env: { PATH: Bun.env["PATH"] ?? "", ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  const free = [`--unix-socket=${socket}`, "--grpc-address=127.0.0.1:0", "--ui-address=127.0.0.1:0"];
+  const ports = ["--health-port=0", "--metrics-port=0"];
+  const child = Bun.spawn(
+    [BINARY, "serve", "--shutdown-delay=0", "--http-host=127.0.0.1", ...free, ...ports, ...args],
+    {
+      cwd: folder,
+      env: { PATH: Bun.env["PATH"] ?? "", ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
   const logLines: string[] = [];
   const serving = Promise.withResolvers<Record<string, unknown>>();
   void collect(child.stdout, logLines, () => {});
@@ -58,6 +64,7 @@ export async function spawnBinary(args: readonly string[], env: Record<string, s
     tcpTarget: String(fields["tcp"]),
     healthUrl: `http://127.0.0.1:${fields["healthPort"]}`,
     metricsUrl: `http://127.0.0.1:${fields["metricsPort"]}/metrics`,
+    uiUrl: `http://${fields["ui"]}`,
     socket,
     process: child,
     logLines,

@@ -15,6 +15,8 @@ export interface TestServer {
   readonly unixTarget: string;
   readonly tcpTarget: string;
   readonly healthUrl: string;
+  /** Without a slash at the end. */
+  readonly uiUrl: string;
   readonly store: Store;
   /** What was logged, in JSON. */
   readonly logLines: readonly string[];
@@ -27,8 +29,9 @@ export async function startTestServer(args: readonly string[] = []): Promise<Tes
   const folder = await mkdtemp(join(tmpdir(), "das-"));
   const socket = join(folder, "device.sock");
   const quick = ["--shutdown-delay=0", "--shutdown-timeout=5", "--http-host=127.0.0.1", "--node-name=test"];
-  const free = [`--unix-socket=${socket}`, "--grpc-address=127.0.0.1:0", "--health-port=0", "--metrics-port=0"];
-  const { values } = parseFlags(SERVE_FLAGS, [...quick, ...free, ...args], {});
+  const free = [`--unix-socket=${socket}`, "--grpc-address=127.0.0.1:0", "--ui-address=127.0.0.1:0"];
+  const ports = ["--health-port=0", "--metrics-port=0"];
+  const { values } = parseFlags(SERVE_FLAGS, [...quick, ...free, ...ports, ...args], {});
   const uid = process.getuid?.() ?? 0;
   const config = createConfig(values, { hostname: "test", uid, groupId: () => undefined }, "0.0.0-test");
   const logLines: string[] = [];
@@ -41,11 +44,12 @@ export async function startTestServer(args: readonly string[] = []): Promise<Tes
   const self = { command: [process.execPath, join(import.meta.dir, "../../src/main.ts")], env: Bun.env } as const;
   const io = { log, clock: systemClock, scheduler: systemScheduler, random: Math.random, self, onSignal: () => {} };
   const server = await startServer(config, io);
-  const { tcp, healthPort, metricsPort } = server.addresses;
+  const { tcp, ui, healthPort, metricsPort } = server.addresses;
   return {
     unixTarget: `unix://${socket}`,
     tcpTarget: tcp ?? "",
     healthUrl: `http://127.0.0.1:${healthPort}`,
+    uiUrl: `http://${ui}`,
     store: server.store,
     logLines,
     metric: (name, labels) => scrape(metricsPort, name, labels),

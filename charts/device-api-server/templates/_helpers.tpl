@@ -153,6 +153,7 @@ nvidia
 - {{ printf "--unix-socket=%s" (include "device-api-server.sockets" . | fromJsonArray | join ",") | quote }}
 - --health-port={{ int64 $server.healthPort }}
 - --metrics-port={{ int64 $server.metricsPort }}
+- {{ printf "--ui-address=%s" ($server.uiAddress | default "") | quote }}
 - --shutdown-delay={{ include "device-api-server.seconds" $server.shutdownDelay }}s
 - --shutdown-timeout={{ include "device-api-server.seconds" $server.shutdownTimeout }}s
 - --provider-uids={{ include "device-api-server.numbers" $server.providerUids }}
