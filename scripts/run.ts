@@ -18,9 +18,13 @@ const SLOW_START_MS = 10_000;
 const FAKE_DRIVER_ROOT = "dist/native/fake";
 const FAKE_TOOL = `${FAKE_DRIVER_ROOT}/fake-nvml`;
 
+/** Where the page is, unless the caller says otherwise. */
+const UI_ADDRESS = "127.0.0.1:8082";
+
 const DEFAULTS: readonly (readonly [flag: string, value: string])[] = [
   ["simulate", "8"],
   ["grpc-address", "127.0.0.1:50051"],
+  ["ui-address", UI_ADDRESS],
   ["http-host", "127.0.0.1"],
   ["log-format", "text"],
   // Nothing routes to this server by its readiness, so Ctrl-C need not wait for anyone to notice.
@@ -75,7 +79,12 @@ async function main(given: readonly string[], onFakeNvml: boolean): Promise<numb
     }
     await Bun.sleep(POLL_MS);
   }
-  if (!ended) printNext(socket, machine);
+  if (!ended)
+    printNext(
+      socket,
+      machine,
+      chosen.some(([flag]) => flag === "ui-address"),
+    );
   return exited;
 }
 
@@ -102,7 +111,7 @@ function accepts(socket: string): Promise<boolean> {
   });
 }
 
-function printNext(socket: string, machine: string | undefined): void {
+function printNext(socket: string, machine: string | undefined, hasPage: boolean): void {
   const target = `--target unix://${socket}`;
   // The first word of the first row below the heading.
   const name = /\n(\S+)/.exec(ask(["get", "--target", `unix://${socket}`]) ?? "")?.[1];
@@ -113,6 +122,7 @@ function printNext(socket: string, machine: string | undefined): void {
   console.log(`  ${BINARY} watch ${target}`);
   if (machine !== undefined) console.log(`  ${FAKE_TOOL} ${machine} xid 0 79`);
   else if (name !== undefined) console.log(`  ${BINARY} simulate break ${name} --xid 79 ${target}`);
+  if (hasPage) console.log(`\nor look at it in a browser: http://${UI_ADDRESS}/`);
   console.log("");
   console.log("Ctrl-C stops the server.");
   console.log("");
