@@ -92,8 +92,11 @@ test.each([
   expect(last()).toEqual({ kind: "lost", reason });
 });
 
-test("a server that falls silent is not taken for one that has nothing to say", async () => {
-  answers.push(sends(OPENED, false));
+test.each([
+  ["before it answers", () => {}],
+  ["later", sends(OPENED, false)],
+])("a server that falls silent %s is not taken for one that has nothing to say", async (_, answer) => {
+  answers.push(answer);
   const silent = new LiveStream({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     onEvent: () => {},

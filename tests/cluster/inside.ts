@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCluster } from "./node.ts";
 import { monitoringSteps } from "./steps-monitoring.ts";
+import { pageSteps } from "./steps-page.ts";
 import { goodbye, type Scene, serverSteps } from "./steps-server.ts";
 import { valueSteps } from "./steps-values.ts";
 
@@ -16,7 +17,7 @@ const cluster = await startCluster(bin, run);
 const scene: Scene = { cluster, bin, folder, run };
 try {
   record("control plane, containerd and kubelet are up", started);
-  for (const { name, play } of [...serverSteps, ...monitoringSteps, ...valueSteps, goodbye])
+  for (const { name, play } of [...serverSteps, ...pageSteps, ...monitoringSteps, ...valueSteps, goodbye])
     await step(name, () => play(scene));
 } finally {
   await cluster[Symbol.asyncDispose]();

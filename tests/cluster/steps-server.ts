@@ -66,6 +66,11 @@ function must(holds: boolean, what: string): void {
 let driver: FakeNvml | undefined;
 let informer: Reflector | undefined;
 
+/** Once the scripted library is the driver. */
+export function playOnDriver(command: string): void {
+  driver?.command(command);
+}
+
 export const serverSteps: readonly Step[] = [
   {
     name: "the images are there, and the node is Ready",

@@ -179,6 +179,16 @@ describe("a stream that comes back", () => {
 });
 
 describe("a client that takes nothing more", () => {
+  test("gets what came meanwhile when it takes again", async () => {
+    const slow = await open();
+    slow.room = 1;
+    const versions = [flip(), flip(), flip()];
+    store.pass(0);
+    expect(slow.lines.slice(4)).toEqual([`MODIFIED gpu-2 #${versions[0]}`]);
+    slow.take(5);
+    expect(slow.lines.slice(4)).toEqual(versions.map((version) => `MODIFIED gpu-2 #${version}`));
+  });
+
   test("is ended when the history has moved past it, and others go on", async () => {
     const slow = await open();
     slow.room = 1;
