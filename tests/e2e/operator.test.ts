@@ -100,13 +100,14 @@ describe("clear", () => {
     ]);
   });
 
-  test("of a GPU that is still lost lasts until the next reading", async () => {
+  test("of a GPU that is still lost makes it Unknown until the next reading", async () => {
     const LOST = "False/GPULost";
     fake.command("gpu all lost=1");
     const name = nvmlGpu();
     await untilStates(name, WELL, LOST);
     expect((await run("clear", name, "--reason", REASON)).status).toBe(0);
-    await untilStates(name, WELL, LOST, WELL, LOST);
+    // The word ends the loss; that it is well, nobody has read.
+    await untilStates(name, WELL, LOST, "Unknown/NotSampled", LOST);
   });
 
   test("of one type leaves the others, and heals a simulated GPU", async () => {
