@@ -10,6 +10,8 @@ const URL = "/api/v1/events?limit=50";
 /** Events come in bursts: one request for all of a burst. */
 const SETTLE_MS = 300;
 const RETRY_MS = 5_000;
+/** The server itself gives up after 8 s. */
+const REQUEST_MAX_MS = 15_000;
 /** Of one event; the others are in the JSON. */
 const LINES_MAX = 4;
 /** A message may have 4,096 characters; the GPU itself shows all of them. */
@@ -20,7 +22,7 @@ export class EventList {
   readonly #clock: ServerClock;
   readonly #list = byId("event-list");
   #events: readonly GpuEvent[] = [];
-  readonly #loadSoon = createSoon(() => void this.#load());
+  readonly #loadSoon = createSoon(() => this.#load());
   #answer = "";
   #text = "";
 
@@ -41,7 +43,7 @@ export class EventList {
 
   async #load(): Promise<void> {
     try {
-      const response = await fetch(URL, { cache: "no-store" });
+      const response = await fetch(URL, { cache: "no-store", signal: AbortSignal.timeout(REQUEST_MAX_MS) });
       if (!response.ok) throw new Error(String(response.status));
       const text = await response.text();
       // Somebody may be reading: what is the same stays where it is.

@@ -15,7 +15,7 @@ const WIDE = { width: 1_280, height: 900, deviceScaleFactor: 1, mobile: false };
 const PHONE = { width: 320, height: 640, deviceScaleFactor: 1, mobile: true };
 
 /** What a person sees. */
-const text = (selector: string) => `document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`;
+const text = (selector: string) => `(document.querySelector(${JSON.stringify(selector)})?.innerText ?? "")`;
 const rows = `[...document.querySelectorAll("#gpu-list > li")].map((row) => row.dataset.name)`;
 const row = (name: string) => `#gpu-list > li[data-name="${name}"]`;
 const rowsAre = (...names: readonly string[]) => `JSON.stringify(${rows}) === ${JSON.stringify(JSON.stringify(names))}`;
@@ -193,6 +193,7 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     await tab.until(rowsAre("gpu-0", "gpu-1"));
     await first.stop();
     await tab.until(`${text("#connection")} === "Not connected"`);
+    expect(await tab.read(`${OUTDATED}.hidden`)).toBe(false);
     expect(await tab.read(text("#outdated"))).toMatch(/^Not connected: the server is shutting down. What is shown is/);
     expect(await tab.read(rows)).toEqual(["gpu-0", "gpu-1"]);
     await using second = await spawnBinary(["--simulate=3", `--ui-address=127.0.0.1:${port}`]);
@@ -241,16 +242,28 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
 
   test("lets in no script, no markup and no request to elsewhere, even from within", async () => {
     await using server = await spawnBinary(["--simulate=1"]);
-    await using other = await spawnBinary(["--simulate=1"]);
     await using tab = await openTab();
+    let asked = 0;
+    // A place that would let everybody in.
+    using elsewhere = Bun.serve({
+      port: 0,
+      fetch: () => new Response(String(++asked), { headers: { "access-control-allow-origin": "*" } }),
+    });
+    const there = `http://127.0.0.1:${elsewhere.port}/`;
     await tab.open(`${server.uiUrl}/`);
     const attempt = (code: string) => tab.read<string>(`(async () => { ${code} })().then(() => "done", (e) => e.name)`);
     expect(await attempt(`document.body.innerHTML = "<p>x</p>"`)).toBe("TypeError");
     expect(await attempt(`document.createElement("script").text = "window.hacked = 1"`)).toBe("TypeError");
-    expect(await attempt(`await fetch("${other.uiUrl}/api/v1/gpus")`)).toBe("TypeError");
-    expect(await attempt(`await fetch("${other.uiUrl}/api/v1/gpus", { mode: "no-cors" })`)).toBe("TypeError");
-    expect(await attempt(`await fetch("/api/v1/gpus")`)).toBe("done");
-    await tab.open(`${other.uiUrl}/api/v1/gpus`);
+    expect(await attempt(`await fetch("${there}")`)).toBe("TypeError");
+    expect(await attempt(`await fetch("${there}", { mode: "no-cors" })`)).toBe("TypeError");
+    expect(await attempt(`navigator.sendBeacon("${there}", "x"); await fetch("/api/v1/gpus")`)).toBe("done");
+    expect(asked).toBe(0);
+    await tab.open(there);
     expect(await attempt(`await fetch("${server.uiUrl}/api/v1/gpus")`)).toBe("TypeError");
+    expect(await attempt(`await fetch("${server.uiUrl}/api/v1/gpus", { mode: "no-cors" })`)).toBe("TypeError");
+    const frame = `const f = document.createElement("iframe"); f.src = "${server.uiUrl}/"; document.body.append(f)`;
+    await attempt(`${frame}; await new Promise((resolve) => { f.onload = resolve; })`);
+    await tab.until(`performance.getEntriesByType("resource").some(({ initiatorType }) => initiatorType === "iframe")`);
+    expect(await server.metric("device_api_server_ui_requests_total", 'route="/",code="403"')).toBe(1);
   });
 });
