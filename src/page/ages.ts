@@ -1,5 +1,5 @@
+import { formatAge } from "../base/age.ts";
 import { setText } from "./dom.ts";
-import { formatAge } from "./words.ts";
 
 /** The server's clock: the browser's own may be off by any amount. */
 export class ServerClock {

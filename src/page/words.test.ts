@@ -1,24 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Health, Turn } from "./fleet.ts";
 import type { ConditionChange, GpuEvent } from "./types.ts";
-import { adviceText, announcement, changeTexts, formatAge } from "./words.ts";
-
-const S = 1_000;
-const M = 60 * S;
-const H = 60 * M;
-
-test.each([
-  [-5 * S, "0s"],
-  [999, "0s"],
-  [59 * S, "59s"],
-  [M, "1m0s"],
-  [H - 1, "59m59s"],
-  [2 * H + 5 * M, "2h5m"],
-  [47 * H, "47h0m"],
-  [99 * H, "4d3h"],
-])("an age of %d ms is %p", (ms, text) => {
-  expect(formatAge(ms)).toBe(text);
-});
+import { adviceText, announcement, changeTexts } from "./words.ts";
 
 function turn(name: string, health: Health, reason = "R"): Turn {
   const conditions = [{ type: "Ready", status: "", reason, message: "" }];

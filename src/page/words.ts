@@ -11,17 +11,6 @@ export const HEALTH_WORDS: Readonly<Record<Health, string>> = {
 /** A provider's text as a page bears it: characters that turn or hide what stands beside them are spelled out. */
 export const plain = printable;
 
-/** How long ago, the two largest units: 5s, 3m20s, 2h5m, 4d3h. */
-export function formatAge(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1_000));
-  if (seconds < 60) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m${seconds % 60}s`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours}h${minutes % 60}m`;
-  return `${Math.floor(hours / 24)}d${hours % 24}h`;
-}
-
 /** What a screen reader is told at once: each GPU where they are few, and numbers where they are many. */
 export function announcement(turns: readonly Turn[]): string {
   if (turns.length <= 3)

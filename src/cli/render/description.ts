@@ -1,4 +1,5 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { formatAge } from "../../base/age.ts";
 import { printable } from "../../base/log-text.ts";
 import type { Condition } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import {
@@ -10,7 +11,6 @@ import {
   Verdict,
 } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { explainAction } from "./advice.ts";
-import { formatAge } from "./age.ts";
 import { eventLines } from "./event-lines.ts";
 import { type Paint, paintStatus } from "./paint.ts";
 import { leaseOf } from "./provider-table.ts";

@@ -1,6 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { formatAge } from "../../base/age.ts";
 import type { Condition, Gpu } from "../../gen/device/v1alpha1/gpu_pb.ts";
-import { formatAge } from "./age.ts";
 import { type Paint, paintStatus } from "./paint.ts";
 import { cell, type Row } from "./table.ts";
 

@@ -1,6 +1,6 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import { formatAge } from "../../base/age.ts";
 import { LeaseState, type Provider } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { formatAge } from "./age.ts";
 import { cell, type Row, renderTable } from "./table.ts";
 
 const HEADINGS: Row = ["ID", "KIND", "OWNER", "LEASE", "HEARTBEAT", "WRITE", "GPUS", "CONDITIONS", "BAD"];

@@ -1,8 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { formatAge } from "../../base/age.ts";
 import { compareNatural } from "../../base/natural-order.ts";
 import type { Gpu } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import type { Event } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { formatAge } from "./age.ts";
 import { eventLines } from "./event-lines.ts";
 import { gpuHeadings, gpuRow, statusOf } from "./gpu-rows.ts";
 import type { Paint } from "./paint.ts";
