@@ -54,6 +54,7 @@ function addresses(server: Awaited<ReturnType<typeof spawnBinary>>): (text: stri
     [/\/(var\/run|run\/user\/1000)\/device-api\/device\.sock\b/g, server.socket],
     [/\b(localhost|127\.0\.0\.1):50051\b/g, server.tcpTarget],
     [/\b(http:\/\/)?(localhost|127\.0\.0\.1):8081\b/g, server.healthUrl],
+    [/\b(http:\/\/)?(localhost|127\.0\.0\.1):8082\b/g, server.uiUrl],
     [/\b(http:\/\/)?(localhost|127\.0\.0\.1):9090\b/g, server.metricsUrl.replace("/metrics", "")],
   ];
   return (text) => table.reduce((changed, [shown, real]) => changed.replaceAll(shown, real), text);
