@@ -187,7 +187,7 @@ interface AxNode {
 describe.skipIf(!hasChromium)("the page in Chromium", () => {
   test("says when the server is gone, and comes back to the present state with it", async () => {
     await using tab = await openTab();
-    const first = await spawnBinary(["--simulate=2"]);
+    await using first = await spawnBinary(["--simulate=2"]);
     const port = new URL(first.uiUrl).port;
     await tab.open(`${first.uiUrl}/`);
     await tab.until(rowsAre("gpu-0", "gpu-1"));

@@ -127,7 +127,7 @@ describe("the stream", () => {
 
   test("from before a restart starts anew, and the last one of a server that ends says so", async () => {
     const args = ["--simulate=2", "--shutdown-timeout=5"];
-    const first = await spawnBinary(args);
+    await using first = await spawnBinary(args);
     const stream = await followStream(first.uiUrl);
     await stream.until(() => stream.data("synced").length === 1, "the snapshot");
     const stopped = first.stop();
