@@ -151,20 +151,19 @@ export class Supervisor implements AsyncDisposable {
 
   #onMessages(batch: readonly HostMessage[]): void {
     if (this.#phase.kind !== "alive") return;
-    // After a pause either may be the first to run, this or the check.
-    this.#discountPause();
-    this.#watch = watchMessages(this.#watch, batch, this.#options.clock.monotonicMs());
+    const nowMs = this.#nowAfterPause();
+    this.#watch = watchMessages(this.#watch, batch, nowMs);
     // First, so that a round that ends a hang counts as one after it.
-    this.#judge();
+    this.#judge(nowMs);
     if (this.#phase.kind !== "alive") return;
-    const news = this.#holdRounds(batch);
+    const news = this.#holdRounds(batch, nowMs);
     if (news.length > 0) this.#options.listener.messages(news);
   }
 
   /** Of the rounds of a trial the newest comes with the next message after it. */
-  #holdRounds(batch: readonly HostMessage[]): readonly HostMessage[] {
+  #holdRounds(batch: readonly HostMessage[], nowMs: number): readonly HostMessage[] {
     if (!this.#onTrial) return batch;
-    if (!passesTrial(this.#watch, this.#options.clock.monotonicMs())) {
+    if (!passesTrial(this.#watch, nowMs)) {
       this.#heldRound = batch.findLast(({ kind }) => kind === "round") ?? this.#heldRound;
       return batch.filter(({ kind }) => kind !== "round");
     }
@@ -182,37 +181,38 @@ export class Supervisor implements AsyncDisposable {
     const { scheduler, clock } = this.#options;
     this.#check?.[Symbol.dispose]();
     this.#checkDueMs = clock.monotonicMs() + this.#checkMs;
-    const task = () => {
-      this.#discountPause();
-      // After what waits in the pipe, so that a turn that took long is not followed by a look at what it kept waiting.
-      scheduler.defer(() => this.#onCheck());
-    };
+    // After what waits in the pipe, so that a turn that took long is not followed by a look at what it kept waiting.
+    const task = () => scheduler.defer(() => this.#onCheck());
     this.#check = scheduler.setTimer(task, this.#checkMs);
   }
 
   /**
-   * A check that is late by more than the time between two shows that this process stood still: stopped, frozen with
-   * its container, or without a processor. The host process cannot be heard meanwhile, and its silence is our own.
+   * The time, with a pause up to now taken off the watch. A check that is late by more than the time between two shows
+   * that this process stood still: stopped, frozen with its container, or without a processor. The host process could
+   * not be heard meanwhile, and its silence is our own. Whatever runs first after a pause asks here, and goes by this
+   * time alone: the next pause may begin with the next instruction.
    */
-  #discountPause(): void {
+  #nowAfterPause(): number {
     const nowMs = this.#options.clock.monotonicMs();
     const lateMs = nowMs - this.#checkDueMs;
-    if (lateMs <= this.#checkMs) return;
-    this.#watch = afterPause(this.#watch, lateMs, nowMs);
-    this.#checkDueMs = nowMs;
+    if (lateMs > this.#checkMs) {
+      this.#watch = afterPause(this.#watch, lateMs, nowMs);
+      this.#checkDueMs = nowMs;
+    }
+    return nowMs;
   }
 
   #onCheck(): void {
     if (this.#phase.kind !== "alive" || this.#stopping !== undefined) return;
-    this.#judge();
+    this.#judge(this.#nowAfterPause());
     if (this.#phase.kind === "alive") this.#armCheck();
   }
 
-  #judge(): void {
+  #judge(nowMs: number): void {
     const phase = this.#phase;
     if (phase.kind !== "alive") return;
-    const { clock, limits, listener } = this.#options;
-    const verdict = named(judge(this.#watch, limits.watchdog, clock.monotonicMs()), phase.host);
+    const { limits, listener } = this.#options;
+    const verdict = named(judge(this.#watch, limits.watchdog, nowMs), phase.host);
     if (verdict.kind === "fine") {
       if (!phase.unresponsive) return;
       this.#phase = { ...phase, unresponsive: false };
