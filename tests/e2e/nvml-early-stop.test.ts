@@ -12,7 +12,13 @@ test("SIGTERM while the driver's initialisation hangs ends the start, and nobody
   using fake = createFakeNvml({ gpus: 2 });
   fake.command("fault nvmlInit_v2 hang");
   const folder = mkdtempSync(join(tmpdir(), "early-stop-"));
-  const free = [`--unix-socket=${join(folder, "s.sock")}`, "--grpc-address=", "--health-port=0", "--metrics-port=0"];
+  const free = [
+    `--unix-socket=${join(folder, "s.sock")}`,
+    "--grpc-address=",
+    "--ui-address=",
+    "--health-port=0",
+    "--metrics-port=0",
+  ];
   const nvml = ["--enable-nvml-provider", `--nvml-driver-root=${fake.root}`];
   const server = Bun.spawn([BINARY, "serve", "--http-host=127.0.0.1", ...free, ...nvml], {
     env: { PATH: Bun.env["PATH"] ?? "", ...fake.env },

@@ -22,7 +22,13 @@ afterAll(() => {
 test("a server whose program was upgraded in place goes on with host processes of its own version", async () => {
   const program = join(folder, "device-api-server");
   copyFileSync(BINARY, program);
-  const free = [`--unix-socket=${join(folder, "s.sock")}`, "--grpc-address=", "--health-port=0", "--metrics-port=0"];
+  const free = [
+    `--unix-socket=${join(folder, "s.sock")}`,
+    "--grpc-address=",
+    "--ui-address=",
+    "--health-port=0",
+    "--metrics-port=0",
+  ];
   const nvml = ["--enable-nvml-provider", `--nvml-driver-root=${fake.root}`];
   const server = Bun.spawn([program, "serve", "--http-host=127.0.0.1", "--shutdown-delay=0", ...free, ...nvml], {
     env: { PATH: Bun.env["PATH"] ?? "", ...fake.env },
