@@ -23,6 +23,11 @@ const SLOW_FILE_MS = 5_000;
 /** Two already keep the smallest machine busy; more than four only compete for memory. */
 const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
 
+/** Of tests of whole processes. */
+const WAITING_WORKERS = 2;
+/** Files, by how their paths begin, that have the machine to themselves. */
+const ALONE = ["tests/model/", "tests/robustness/bounds", "tests/e2e/slow-watcher", "tests/e2e/nvml-restarts"];
+
 /** Parts of their own. */
 const APART = ["tests/chart", "tests/image", "tests/gpu"];
 /** What tests/ asks for by name; a test that misses one says so and is counted as skipped. */
@@ -109,14 +114,24 @@ async function unitTests(): Promise<Tally> {
   return tally;
 }
 
-/** One after the other: they measure memory and time out on starvation, and each has the machine to itself. */
+/** Two at a time, for most of what they do is wait; then those that measure memory or work at full speed. */
 async function wholeProcessTests(): Promise<Tally> {
   const built = await check(BUILD);
   if (built.failed.length > 0) return add(built, { ...NOTHING, failed: ["whole-process tests: there is no binary"] });
   await goTools(...TEST_TOOLS);
   await tools("prometheus.ts");
   const files = testFiles("tests").filter((file) => !APART.some((folder) => file.startsWith(`${folder}/`)));
-  return inTurn([async () => built, () => pooled(files, 1, (file) => testFile(file, true))]);
+  const alone = (file: string) => ALONE.some((start) => file.startsWith(start));
+  return inTurn([
+    async () => built,
+    () =>
+      pooled(
+        files.filter((file) => !alone(file)),
+        WAITING_WORKERS,
+        (file) => testFile(file, true),
+      ),
+    () => pooled(files.filter(alone), 1, (file) => testFile(file, true)),
+  ]);
 }
 
 function inFolder(folder: string): Promise<Tally> {
