@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import type { ApiError } from "../errors.ts";
@@ -32,4 +33,19 @@ test("a signal ends the calls that have it, and no other; the end of the connect
   expect((other.signal.reason as ApiError).message).toBe("CANCELLED: the connection was closed (other)");
   expect((one.signal.reason as ApiError).method).toBe("one");
   expect(() => calls.enter("late", undefined)).toThrow("the connection was closed");
+});
+
+test("what is no signal is refused, and nothing is left of the call", () => {
+  const calls = new OpenCalls();
+  const controllers = () => {
+    Bun.gc(true);
+    return heapStats().objectTypeCounts["AbortController"] ?? 0;
+  };
+  const before = controllers();
+  for (let i = 0; i < 1_000; i++) {
+    const enter = () => calls.enter("m", {} as AbortSignal);
+    expect(enter).toThrow("INVALID_ARGUMENT: signal: it is not an AbortSignal (m)");
+  }
+  expect(controllers() - before).toBeLessThan(100);
+  calls.close();
 });

@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import { onAbort } from "../abort.ts";
 import type { EventType } from "../resource/types.ts";
 
 export interface LoggedEvent {
@@ -68,11 +69,11 @@ export class EventLog {
     return new Promise((resolve) => {
       const wake = () => {
         this.#waiting.delete(wake);
-        signal?.removeEventListener("abort", wake);
+        following?.[Symbol.dispose]();
         resolve();
       };
       this.#waiting.add(wake);
-      signal?.addEventListener("abort", wake);
+      const following = signal && onAbort(signal, wake);
       if (signal?.aborted === true) wake();
     });
   }

@@ -36,4 +36,23 @@ describe("a latch", () => {
     await second;
     expect([listeners(aborted.signal), listeners(patient.signal)]).toEqual([0, 0]);
   });
+
+  test("adds one listener to a signal, however many wait at however many latches", async () => {
+    const stop = new AbortController();
+    const latches = Array.from({ length: 20 }, () => new Latch());
+    const waits = latches.flatMap((latch) => [latch.wait(stop.signal), latch.wait(stop.signal)]);
+    expect(listeners(stop.signal)).toBe(1);
+    latches[0]?.set();
+    await Promise.all(waits.slice(0, 2));
+    expect(listeners(stop.signal)).toBe(1);
+    stop.abort("too late");
+    const ends = await Promise.allSettled(waits.slice(2));
+    expect(new Set(ends.map((end) => end.status === "rejected" && end.reason))).toEqual(new Set(["too late"]));
+    expect(listeners(stop.signal)).toBe(0);
+  });
+
+  test("refuses what is no signal", async () => {
+    const error = await new Latch().wait({} as AbortSignal).catch((thrown: unknown) => thrown);
+    expect(String(error)).toBe("ApiError: INVALID_ARGUMENT: signal: it is not an AbortSignal");
+  });
 });

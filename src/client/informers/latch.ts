@@ -1,3 +1,5 @@
+import { checkSignal, onAbort } from "../abort.ts";
+
 /** Something that happens once, or never will. Nobody who waits is left behind, and no listener either. */
 export class Latch {
   #state: "open" | "set" | { readonly failed: unknown } = "open";
@@ -16,19 +18,20 @@ export class Latch {
     this.#settle({ failed: reason });
   }
 
-  /** Resolves when it is set; rejects with what it failed with, or with the signal's reason. */
+  /** Resolves when it is set; rejects with what it failed with, with the signal's reason, or where it is no signal. */
   wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      checkSignal(signal);
       const check = () => {
         if (this.#state === "set") resolve();
         else if (this.#state !== "open") reject(this.#state.failed);
         else if (signal?.aborted === true) reject(signal.reason);
         else return;
         this.#waiting.delete(check);
-        signal?.removeEventListener("abort", check);
+        following?.[Symbol.dispose]();
       };
       this.#waiting.add(check);
-      signal?.addEventListener("abort", check);
+      const following = signal && onAbort(signal, check);
       check();
     });
   }
