@@ -31,13 +31,18 @@ export function parseTarget(text: string): Target | undefined {
 }
 
 /** What was given, else NVIDIA_DEVICE_API_TARGET, else the default socket. Throws ApiError, INVALID_ARGUMENT. */
-export function resolveTarget(given: string | undefined, env: Environment): Target {
+export function resolveTarget(given: string | Target | undefined, env: Environment): Target {
   const variable = env[TARGET_VARIABLE] ?? "";
-  const text = given ?? (variable === "" ? DEFAULT_TARGET : variable);
-  const target = parseTarget(text);
+  const text = given === undefined ? variable || DEFAULT_TARGET : given;
+  const target = typeof text === "string" ? parseTarget(text) : isTarget(text) ? text : undefined;
   if (target !== undefined) return target;
   const where = given === undefined ? TARGET_VARIABLE : "target";
   throw new ApiError("INVALID_ARGUMENT", `${where}: ${JSON.stringify(text)} is not a target; it takes ${TARGET_FORMS}`);
+}
+
+function isTarget(given: Target): boolean {
+  const { address, shown }: Partial<Target> = Object(given);
+  return typeof address === "string" && typeof shown === "string";
 }
 
 function unixTarget(text: string): Target {

@@ -1,4 +1,5 @@
 import * as grpc from "@grpc/grpc-js";
+import { checkMs } from "../limits.ts";
 import type { Target } from "../target.ts";
 import { CLIENT_VERSION } from "../version.ts";
 import { loadCredentials, type TlsOptions, toldName } from "./credentials.ts";
@@ -16,6 +17,14 @@ export interface Keepalive {
 
 /** Servers in Go end connections that ping more often than every 5 minutes, by default. */
 export const DEFAULT_KEEPALIVE: Keepalive = { timeMs: 5 * 60_000, timeoutMs: 20_000 };
+
+/** Throws ApiError, INVALID_ARGUMENT. */
+export function checkKeepalive(keepalive: Keepalive): Keepalive {
+  const { timeMs, timeoutMs } = keepalive;
+  checkMs("keepalive.timeMs", timeMs);
+  checkMs("keepalive.timeoutMs", timeoutMs);
+  return keepalive;
+}
 
 export interface ChannelSettings {
   readonly target: Target;

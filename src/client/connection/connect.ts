@@ -11,14 +11,14 @@ import { ApiError } from "../errors.ts";
 import { type ClientSystem, processSystem } from "../system.ts";
 import { resolveTarget, type Target } from "../target.ts";
 import { unexpected } from "./call-errors.ts";
-import { createChannel, DEFAULT_KEEPALIVE, type Keepalive, type LibraryChannel } from "./channel.ts";
+import { checkKeepalive, createChannel, DEFAULT_KEEPALIVE, type Keepalive, type LibraryChannel } from "./channel.ts";
 import type { CallOptions, Connection, StreamOptions } from "./connection.ts";
 import { checkTls, type TlsOptions } from "./credentials.ts";
 import { chainStream, chainUnary, type Interceptor, type StreamNext, type UnaryNext } from "./interceptor.ts";
 import { readStream, sendUnary } from "./library-call.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { Redialer } from "./redialer.ts";
-import { DEFAULT_RETRY, type RetryPolicy, retryStream, retryUnary } from "./retry.ts";
+import { checkRetry, DEFAULT_RETRY, type RetryPolicy, retryStream, retryUnary } from "./retry.ts";
 import { checkTimeout, DEFAULT_TIMEOUT_MS } from "./timeout.ts";
 
 export interface ConnectOptions {
@@ -45,13 +45,15 @@ export interface ConnectOptions {
 
 /** Dials nothing yet. Throws ApiError, INVALID_ARGUMENT, for options that cannot be meant. */
 export function connect(options: ConnectOptions = {}): Connection {
-  const { system = processSystem, tls, keepalive = DEFAULT_KEEPALIVE, userAgent = "", interceptors = [] } = options;
-  const target = typeof options.target === "object" ? options.target : resolveTarget(options.target, system.env);
+  const { system = processSystem, tls, userAgent = "", interceptors = [] } = options;
+  const target = resolveTarget(options.target, system.env);
   if (tls !== undefined) checkTls(tls);
   checkUserAgent(userAgent);
   const timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const keepalive = checkKeepalive(options.keepalive ?? DEFAULT_KEEPALIVE);
+  const retry = checkRetry({ ...DEFAULT_RETRY, ...options.retry });
   const redialer = new Redialer(() => createChannel({ target, tls, keepalive, userAgent }));
-  const transport = createTransport(redialer, target, { ...DEFAULT_RETRY, ...options.retry }, system);
+  const transport = createTransport(redialer, target, retry, system);
   const calls = new OpenCalls();
   return {
     target,

@@ -5,8 +5,12 @@ import { eventually } from "../../../tests/support/grpc-fixture.ts";
 import { type Scripts, startScriptedServer } from "../../../tests/support/scripted-server.ts";
 import { GpuService } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../gen/device/v1alpha1/provider_pb.ts";
+import { SimulatedTime } from "../../testing/simulated-time.ts";
 import type { ApiError } from "../errors.ts";
+import { processSystem } from "../system.ts";
+import { parseTarget } from "../target.ts";
 import { CLIENT_VERSION } from "../version.ts";
+import { DEFAULT_KEEPALIVE } from "./channel.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 
@@ -74,6 +78,7 @@ describe("a call", () => {
     ["binary metadata", { metadata: { "a-bin": "c" } }, "metadata: "],
     ["no time", { timeoutMs: 0 }, "timeoutMs: 0 is not"],
     ["a time that is no number", { timeoutMs: Number.NaN }, "timeoutMs: NaN is not"],
+    ["a signal that is none", { signal: {} as AbortSignal }, "signal: it is not an AbortSignal"],
   ])("with %s is INVALID_ARGUMENT and is never sent", async (_, options, words) => {
     let asked = 0;
     const count = () => {
@@ -227,12 +232,16 @@ describe("close", () => {
   });
 
   test("ends calls that still wait for a connection or to be repeated", async () => {
-    const patient = { retry: { firstMs: 60_000, maxMs: 60_000 }, timeoutMs: HOUR_MS };
+    const waits = new SimulatedTime();
+    const patient = { timeoutMs: HOUR_MS, system: { ...processSystem, scheduler: waits } };
     const connection = connect({ target: "unix:/nowhere/s.sock", ...patient });
-    const calls = closed(connection);
-    await Bun.sleep(50);
+    const early = closed(connection);
+    await eventually(() => waits.pending === 2, "both calls to have failed once, and to wait");
+    const late = closed(connection);
     await connection.close();
-    expect((await Promise.all(calls)).map(({ code }) => code)).toEqual(["CANCELLED", "CANCELLED"]);
+    const ends = await Promise.all([...early, ...late]);
+    expect(ends.map(({ code }) => code)).toEqual(["CANCELLED", "CANCELLED", "CANCELLED", "CANCELLED"]);
+    expect(waits.pending).toBe(0);
   });
 
   test("ends a stream whose reader is busy at its next step", async () => {
@@ -269,12 +278,38 @@ describe("close", () => {
   });
 });
 
-test.each<[ConnectOptions, string]>([
-  [{ target: "nonsense" }, 'target: "nonsense" is not a target'],
-  [{ timeoutMs: -1 }, "timeoutMs: -1 is not"],
-  [{ userAgent: "a\nb" }, "userAgent: "],
-  [{ tls: { cert: "x" } }, "tls.cert is given without tls.key"],
-  [{ tls: { key: "x" } }, "tls.key is given without tls.cert"],
-])("connect(%p) throws at once", (options, words) => {
-  expect(() => connect({ ...once, ...options })).toThrow(words);
+const MILLISECONDS = [-5, 0, Number.NaN, Number.POSITIVE_INFINITY, 30 * 86_400_000];
+
+test.each<[string, ConnectOptions]>([
+  ['target: "nonsense" is not a target', { target: "nonsense" }],
+  ...[null, {}, 5, { address: "unix:/a.sock" }].map((target): [string, ConnectOptions] => [
+    `target: ${JSON.stringify(target)} is not a target`,
+    { target: target as unknown as string },
+  ]),
+  ["timeoutMs: -1 is not", { timeoutMs: -1 }],
+  ["userAgent: ", { userAgent: "a\nb" }],
+  ["tls.cert is given without tls.key", { tls: { cert: "x" } }],
+  ["tls.key is given without tls.cert", { tls: { key: "x" } }],
+  ...[Number.NaN, 0, -1, 1.5].map((maxAttempts): [string, ConnectOptions] => [
+    `retry.maxAttempts is ${maxAttempts}: it must be a whole number from 1, or Infinity`,
+    { retry: { maxAttempts } },
+  ]),
+  ...MILLISECONDS.flatMap((ms): [string, ConnectOptions][] => [
+    [`retry.firstMs is ${ms}: it must be 1 to 2073600000 milliseconds`, { retry: { firstMs: ms } }],
+    [`retry.maxMs is ${ms}: it must be`, { retry: { maxMs: ms } }],
+    [`keepalive.timeMs is ${ms}: it must be`, { keepalive: { timeMs: ms, timeoutMs: 1 } }],
+    [`keepalive.timeoutMs is ${ms}: it must be`, { keepalive: { timeMs: 1, timeoutMs: ms } }],
+  ]),
+])("connect throws at once: %s", (words, options) => {
+  expect(() => connect({ ...once, ...options })).toThrow(`INVALID_ARGUMENT: ${words}`);
+});
+
+test("a target that was parsed before is taken as it is, and attempts may be without end", async () => {
+  const target = parseTarget("/nowhere/s.sock");
+  await using connection = connect({ ...(target && { target }), retry: { maxAttempts: Number.POSITIVE_INFINITY } });
+  expect(connection.target).toEqual({ address: "unix:/nowhere/s.sock", shown: "unix:///nowhere/s.sock" });
+});
+
+test("keepalive is gentle by default: a server in Go ends connections that ask more often", () => {
+  expect(DEFAULT_KEEPALIVE).toEqual({ timeMs: 5 * 60_000, timeoutMs: 20_000 });
 });

@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { type BackoffLimits, fullJitterMs } from "../../base/backoff.ts";
-import { type ApiError, isUnavailable } from "../errors.ts";
+import { ApiError, isUnavailable } from "../errors.ts";
+import { checkMs } from "../limits.ts";
 import { sleep } from "../sleep.ts";
 import type { ClientSystem } from "../system.ts";
 import type { StreamCall, UnaryCall } from "./interceptor.ts";
@@ -12,7 +13,7 @@ import type { StreamCall, UnaryCall } from "./interceptor.ts";
  * that was repeated may say created=false, a deletion deleted=false, though the first sending did it.
  */
 export interface RetryPolicy extends BackoffLimits {
-  /** How often a call is sent at most. 1: never repeated. */
+  /** How often a call is sent at most. 1: never repeated. Infinity: until its time is over. */
   readonly maxAttempts: number;
 }
 
@@ -21,6 +22,16 @@ export interface RetryPolicy extends BackoffLimits {
  * socket. Longer outages are for whoever has a loop, such as an informer: it backs off for longer.
  */
 export const DEFAULT_RETRY: RetryPolicy = { maxAttempts: 5, firstMs: 100, maxMs: 2_000 };
+
+/** Throws ApiError, INVALID_ARGUMENT. Waits are by chance below what is given, so a whole millisecond is the least. */
+export function checkRetry(policy: RetryPolicy): RetryPolicy {
+  const { maxAttempts, firstMs, maxMs } = policy;
+  checkMs("retry.firstMs", firstMs);
+  checkMs("retry.maxMs", maxMs);
+  if (maxAttempts >= 1 && (Number.isInteger(maxAttempts) || maxAttempts === Number.POSITIVE_INFINITY)) return policy;
+  const words = `retry.maxAttempts is ${maxAttempts}: it must be a whole number from 1, or Infinity`;
+  throw new ApiError("INVALID_ARGUMENT", words);
+}
 
 /**
  * Sends until it succeeds, fails for good, has no attempt left, or the wait would pass the deadline: then the last

@@ -1,4 +1,5 @@
 import { ApiError } from "../errors.ts";
+import { MAX_MS } from "../limits.ts";
 import { type ListerWatcher, resourceKey } from "../resource/types.ts";
 import { processSystem } from "../system.ts";
 import { reportCallbackFault, reportWatchFault } from "./console-report.ts";
@@ -63,8 +64,6 @@ export interface SharedInformer<T> extends AsyncDisposable {
 }
 
 const RESYNC_MIN_MS = 1_000;
-/** The longest that a timer can wait is 2^31-1 ms. */
-const RESYNC_MAX_MS = 24 * 86_400_000;
 
 export function createSharedInformer<T>(
   source: ListerWatcher<T>,
@@ -217,7 +216,7 @@ const toInitial = <T>(key: string, object: T): Delta<T> => ({ type: "Added", key
 const toSync = <T>(key: string, object: T): Delta<T> => ({ type: "Sync", key, object });
 
 function checkResync(resyncMs: number): number {
-  if (resyncMs === 0 || (resyncMs >= RESYNC_MIN_MS && resyncMs <= RESYNC_MAX_MS)) return resyncMs;
-  const limits = `0 for none, or ${RESYNC_MIN_MS} to ${RESYNC_MAX_MS}`;
+  if (resyncMs === 0 || (resyncMs >= RESYNC_MIN_MS && resyncMs <= MAX_MS)) return resyncMs;
+  const limits = `0 for none, or ${RESYNC_MIN_MS} to ${MAX_MS}`;
   throw new ApiError("INVALID_ARGUMENT", `resyncMs is ${resyncMs}: it must be ${limits}`);
 }
