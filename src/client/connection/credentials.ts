@@ -55,8 +55,22 @@ export async function loadCredentials(target: Target, tls: TlsOptions | undefine
   }
 }
 
-async function load(name: string, pem: Pem | undefined): Promise<string | Buffer | undefined> {
-  if (pem === undefined || typeof pem === "string") return pem;
+/** What each has to have in it: Node takes a `ca` without, and then trusts nobody, or whom it trusts by default. */
+const MARKS = {
+  ca: "-----BEGIN CERTIFICATE-----",
+  cert: "-----BEGIN CERTIFICATE-----",
+  key: "PRIVATE KEY-----",
+} as const;
+
+async function load(name: keyof typeof MARKS, pem: Pem | undefined): Promise<string | Buffer | undefined> {
+  if (pem === undefined) return undefined;
+  const content = await contentOf(name, pem);
+  if (content.includes(MARKS[name])) return content;
+  throw unusable(`tls.${name}`, `it is not PEM: it has no ${MARKS[name]}`);
+}
+
+async function contentOf(name: string, pem: Pem): Promise<string | Buffer> {
+  if (typeof pem === "string") return pem;
   if (pem instanceof Uint8Array) return Buffer.from(pem);
   try {
     return await readFile(pem.file);

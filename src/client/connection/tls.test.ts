@@ -67,6 +67,17 @@ test("a server that is somebody else's is not called, nor one of another name, n
   expect(await outcome(server.target, undefined)).toStartWith("UNAVAILABLE ");
 });
 
+test.each(["", "garbage", clientPair.key])(
+  "authorities that are none are refused, and nothing is called",
+  async (ca) => {
+    await using server = await startTlsServer(false);
+    const words = "FAILED_PRECONDITION tls.ca: it is not PEM: it has no -----BEGIN CERTIFICATE-----";
+    expect(await outcome(server.target, { ca })).toBe(words);
+    expect(await outcome(server.target, { ca: new Uint8Array(bytes(ca)) })).toBe(words);
+    expect(server.names).toEqual([]);
+  },
+);
+
 test("with mTLS the server knows the client by its certificate, and refuses one without or a foreign one", async () => {
   await using server = await startTlsServer(true);
   const { cert, key } = clientPair;
@@ -112,7 +123,12 @@ test("files are read at each dial: a renewed certificate counts without a new co
     return error === undefined ? "OK" : `${error.code} ${error.details}`;
   };
   expect(await call()).toStartWith(`FAILED_PRECONDITION tls.`);
-  renew({ cert: "no certificate", key: "no key" });
+  renew({ cert: "no certificate", key: clientPair.key });
+  expect(await call()).toBe("FAILED_PRECONDITION tls.cert: it is not PEM: it has no -----BEGIN CERTIFICATE-----");
+  renew({ cert: clientPair.cert, key: "no key" });
+  expect(await call()).toBe("FAILED_PRECONDITION tls.key: it is not PEM: it has no PRIVATE KEY-----");
+  // PEM by its looks alone, as a file that was cut off.
+  renew({ cert: clientPair.cert.slice(0, 200), key: clientPair.key });
   expect(await call()).toStartWith("FAILED_PRECONDITION tls: ");
   renew(other.issue("client"));
   expect(await call()).toStartWith("UNAVAILABLE ");
