@@ -11,24 +11,25 @@ await runProgram(async (signal) => {
   const provider = createClientset(connection).deviceV1alpha1().providers("example-monitor");
   let celsius: number | undefined;
 
-  /** All that this provider has to say. Also after the server was restarted, or had missed its heartbeats. */
+  /** All that this provider has to say: at the start, after the server was restarted or had missed its heartbeats. */
   const report = async () => {
     await provider.register(GPU, { spec: { uuid: "GPU-00000000-0000-4000-8000-000000000b00" } }, { signal });
     await provider.updateStatus(GPU, statusAt(celsius), { signal });
   };
-  await report();
-  console.log(`${GPU} is registered; type its temperature, ${LIMIT_C} is the limit`);
-
-  await using _ = provider.keepAlive({
-    gpuNames: [GPU],
-    onLost: report,
-    onError: (error, failures) => console.error(`attempt ${failures}: ${error}`),
-  });
-  for await (const line of createInterface({ input: process.stdin, signal })) {
-    celsius = Number.parseFloat(line);
-    await report();
-    console.log(`reported: ${statusAt(celsius).conditions[0]?.message}`);
+  console.log(`type the temperature of ${GPU}, ${LIMIT_C} is the limit`);
+  {
+    await using _ = provider.keepAlive({
+      gpuNames: [GPU],
+      onLost: report,
+      onError: (error, failures) => console.error(`attempt ${failures}: ${error}`),
+    });
+    for await (const line of createInterface({ input: process.stdin, signal })) {
+      celsius = Number.parseFloat(line);
+      await report();
+      console.log(`reported: ${statusAt(celsius).conditions[0]?.message}`);
+    }
   }
+  // Only now: no report is under way that would register it again.
   await provider.unregister(GPU);
   console.log(`${GPU} is gone`);
 });

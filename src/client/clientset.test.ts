@@ -133,28 +133,30 @@ describe("a provider", () => {
     expect((await provider().heartbeat(["nobody"])).acknowledged).toBe(true);
   });
 
-  test("is kept alive past its lease, loses it when keep-alive ends, and is told so by the next one", async () => {
-    const ready = async () => condition(await gpus().get("kept"), "Memory")?.status;
+  test("is kept alive past its lease, loses it when keep-alive ends, and is back with the next one", async () => {
+    const memory = async () => condition(await gpus().get("kept"), "Memory")?.status;
     const status = { conditions: [{ type: "Memory", status: "True" }] };
     const kept = clientset.deviceV1alpha1().providers("kept");
-    await kept.register("kept", { initialStatus: status });
-    let lost = 0;
+    let written = 0;
     const onLost = async (signal: AbortSignal) => {
-      lost++;
+      await kept.register("kept", {}, { signal });
       await kept.updateStatus("kept", status, { signal });
+      written++;
     };
-    const first = kept.keepAlive({ gpuNames: ["kept"], periodMs: 200, onLost });
+    const options = { gpuNames: ["kept"], periodMs: 200, onLost };
+    const first = kept.keepAlive(options);
+    await eventually(() => written > 0, "the first state to be written");
+    const writtenAtFirst = written;
     await Bun.sleep(1_500);
-    // A machine that stalls for a whole lease loses it, and is told.
-    expect((await ready()) === "True" || lost > 0).toBe(true);
+    // A machine that stalls for a whole lease loses it, and is told with the next heartbeat.
+    const isKept = async () => (await memory()) === "True" || written > writtenAtFirst;
+    await eventually(isKept, "the lease to be kept, or its loss to be told");
     await first[Symbol.asyncDispose]();
-    const lostBefore = lost;
     for await (const { object } of gpus().watch()) {
       if (nameOf(object) === "kept" && condition(object, "Memory")?.reason === "ProviderLost") break;
     }
-    expect(await ready()).toBe("Unknown");
-    await using _ = kept.keepAlive({ gpuNames: ["kept"], periodMs: 200, onLost });
-    await eventually(() => lost > lostBefore, "the loss to be told");
+    expect(await memory()).toBe("Unknown");
+    await using _ = kept.keepAlive(options);
     for await (const { object } of gpus().watch()) {
       if (nameOf(object) === "kept" && condition(object, "Memory")?.status === "True") break;
     }

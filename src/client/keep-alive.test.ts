@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { getEventListeners } from "node:events";
 import { SimulatedTime } from "../testing/simulated-time.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ApiError, connectionClosed } from "./errors.ts";
@@ -16,7 +17,10 @@ class Play implements AsyncDisposable {
   onLost: (signal: AbortSignal) => void | Promise<void> = () => {};
   /** Thrown by the health stream when it is opened; undefined: it opens, and stands until `cut`. */
   streamFailure: ApiError | undefined = undefined;
+  /** The health stream is never answered. */
+  streamHangs = false;
   streams = 0;
+  isClosed = false;
   readonly #cuts = new Set<() => void>();
   readonly #keepAlive: AsyncDisposable & Disposable;
 
@@ -50,11 +54,13 @@ class Play implements AsyncDisposable {
       async *[Symbol.asyncIterator]() {
         play.streams++;
         if (play.streamFailure !== undefined) throw play.streamFailure;
-        yield {} as never;
+        if (!play.streamHangs) yield {} as never;
         await new Promise<void>((resolve) => {
           play.#cuts.add(resolve);
           options?.signal?.addEventListener("abort", () => resolve());
+          if (options?.signal?.aborted === true) resolve();
         });
+        if (play.isClosed) throw connectionClosed("");
       },
     };
   };
@@ -63,6 +69,12 @@ class Play implements AsyncDisposable {
   cut(): void {
     for (const end of this.#cuts) end();
     this.#cuts.clear();
+  }
+
+  /** This side closes the connection. */
+  close(): void {
+    this.isClosed = true;
+    this.cut();
   }
 
   /** In steps that let promises run in between. */
@@ -92,7 +104,91 @@ test("a heartbeat is sent at once and then every 10 seconds, and none after the 
   await play.pass(60_000);
   expect(play.beatsAtMs.length).toBe(4);
   expect(play.time.pending).toBe(0);
-  expect(play.events).toEqual([]);
+});
+
+describe("the first state", () => {
+  test("is written once, whatever the first heartbeat says", async () => {
+    for (const acknowledged of [true, false]) {
+      await using play = new Play({}, (p) => {
+        p.beat = () => p.beatsAtMs.length > 1 || acknowledged;
+      });
+      await play.pass(35_000);
+      expect(play.events).toEqual(["lost at 0"]);
+    }
+  });
+
+  test("is written when the server comes, however late", async () => {
+    await using play = new Play({ onError: () => {} }, (p) => {
+      p.beat = () => Promise.reject(down);
+      p.streamFailure = down;
+    });
+    await play.pass(60_000);
+    expect(play.events).toEqual([]);
+    play.beat = () => true;
+    play.streamFailure = undefined;
+    await play.pass(20_000);
+    // By the heartbeat, and once more if the stream has come after it.
+    expect(play.events.length).toBeGreaterThan(0);
+    expect(play.events.length).toBeLessThan(3);
+  });
+
+  test("is written again where the stream stands only after it: the server may be another one by then", async () => {
+    await using play = new Play({}, (p) => {
+      p.streamFailure = down;
+    });
+    await play.pass(250);
+    expect(play.events).toEqual(["lost at 0"]);
+    play.streamFailure = undefined;
+    await play.pass(5_000);
+    expect(play.events).toEqual(["lost at 0", "lost at 500"]);
+  });
+
+  test("waits no longer than a period for a stream that is never answered", async () => {
+    await using play = new Play({ periodMs: 4_000 }, (p) => {
+      p.streamHangs = true;
+    });
+    await play.pass(10_000);
+    expect([play.beatsAtMs, play.events]).toEqual([[4_000, 8_000], ["lost at 4000"]]);
+  });
+});
+
+describe("options that cannot be meant are refused", () => {
+  test.each([0, -5, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 30 * 86_400_000])("periodMs of %p", (periodMs) => {
+    const start = () => new Play({ periodMs });
+    expect(start).toThrow(`INVALID_ARGUMENT: periodMs is ${periodMs}: it must be 1 to 2073600000 milliseconds`);
+  });
+
+  test("a signal that is none", () => {
+    const start = () => new Play({ signal: {} as AbortSignal });
+    expect(start).toThrow("INVALID_ARGUMENT: signal: it is not an AbortSignal");
+  });
+});
+
+describe("a signal", () => {
+  test("ends it, with what it has in flight, and is not listened to afterwards", async () => {
+    const stop = new AbortController();
+    await using play = new Play({ signal: stop.signal });
+    await play.pass(15_000);
+    expect(getEventListeners(stop.signal, "abort").length).toBe(1);
+    stop.abort();
+    await play.pass(60_000);
+    expect([play.beatsAtMs.length, play.time.pending]).toEqual([2, 0]);
+    expect(getEventListeners(stop.signal, "abort").length).toBe(0);
+  });
+
+  test("that was aborted before lets nothing begin", async () => {
+    await using play = new Play({ signal: AbortSignal.abort() });
+    await play.pass(30_000);
+    expect([play.beatsAtMs, play.streams, play.events, play.time.pending]).toEqual([[], 0, [], 0]);
+  });
+
+  test("may be shared by many, and has one listener", async () => {
+    const { signal } = new AbortController();
+    const plays = Array.from({ length: 20 }, () => new Play({ signal }));
+    expect(getEventListeners(signal, "abort").length).toBe(1);
+    for (const play of plays) await play[Symbol.asyncDispose]();
+    expect(getEventListeners(signal, "abort").length).toBe(0);
+  });
 });
 
 test("the names are those that are given, or those of the moment", async () => {
@@ -114,7 +210,7 @@ describe("a lease that had run out", () => {
       return false;
     };
     await play.pass(25_000);
-    expect(play.events).toEqual(["lost at 10000"]);
+    expect(play.events).toEqual(["lost at 0", "lost at 10000"]);
     expect(play.beatsAtMs).toEqual([0, 10_000, 20_000, 30_000]);
   });
 
@@ -179,13 +275,22 @@ describe("heartbeats that fail", () => {
   });
 
   test("end with the connection", async () => {
+    const unimplemented = new ApiError("UNIMPLEMENTED", "no such method");
     await using play = new Play({}, (p) => {
       p.beat = () => Promise.reject(connectionClosed(""));
-      p.streamFailure = connectionClosed("");
+      p.streamFailure = unimplemented;
     });
     await play.pass(60_000);
     expect([play.beatsAtMs.length, play.streams, play.time.pending]).toEqual([1, 1, 0]);
   });
+});
+
+test("a connection that is closed between two heartbeats ends it at once: no timer is left", async () => {
+  await using play = new Play();
+  await play.pass(12_000);
+  play.close();
+  await play.pass(0);
+  expect([play.time.pending, play.events]).toEqual([0, ["lost at 0"]]);
 });
 
 describe("a server that was restarted between two heartbeats", () => {
@@ -195,11 +300,11 @@ describe("a server that was restarted between two heartbeats", () => {
     play.streamFailure = down;
     play.cut();
     await play.pass(4_000);
-    expect(play.events).toEqual([]);
+    expect(play.events).toEqual(["lost at 0"]);
     play.streamFailure = undefined;
     await play.pass(10_000);
-    expect(play.events.length).toBe(1);
-    const lostAtMs = Number(play.events[0]?.slice("lost at ".length));
+    expect(play.events.length).toBe(2);
+    const lostAtMs = Number(play.events[1]?.slice("lost at ".length));
     expect(lostAtMs).toBeGreaterThan(16_000);
     expect(lostAtMs).toBeLessThan(20_000);
     expect(play.beatsAtMs).toContain(lostAtMs);

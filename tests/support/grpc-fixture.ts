@@ -104,9 +104,13 @@ function recordingLogger(lines: LogLine[]): Logger {
 }
 
 /** Waits for an outcome; the limit is only against hanging. */
-export async function eventually(isSo: () => boolean, what: string, limitMs = 10_000): Promise<void> {
+export async function eventually(
+  isSo: () => boolean | Promise<boolean>,
+  what: string,
+  limitMs = 10_000,
+): Promise<void> {
   const endMs = performance.now() + limitMs;
-  while (!isSo()) {
+  while (!(await isSo())) {
     if (performance.now() > endMs) throw new Error(`did not happen within ${limitMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

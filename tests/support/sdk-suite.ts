@@ -17,6 +17,7 @@ const load = (name: string) => import(`${folder}/client/${name}.${extension}`);
 const { connect }: typeof import("../../src/client/connection/connect.ts") = await load("connection/connect");
 const { createClientset }: typeof import("../../src/client/clientset.ts") = await load("clientset");
 const { ApiError }: typeof import("../../src/client/errors.ts") = await load("errors");
+const informers: typeof import("../../src/client/informer-factory.gen.ts") = await load("informer-factory.gen");
 
 const warnings: string[] = [];
 process.on("warning", (warning) => warnings.push(`${warning.name}: ${warning.message}`));
@@ -84,6 +85,35 @@ const CHECKS: Readonly<Record<string, () => Promise<void>>> = {
     for (const seen of await Promise.all(drained)) assert.ok(seen <= 3);
     assert.equal(await codeOf(gpus.list({ signal: stop.signal })), "CANCELLED");
   },
+  async "a signal may be given to any number of calls, waits and keep-alives"() {
+    await using connection = connect({ target: unixTarget });
+    const clientset = createClientset(connection);
+    await using factory = informers.createInformerFactory(clientset);
+    const informer = factory.deviceV1alpha1().gpus().informer();
+    const stop = new AbortController();
+    const { signal } = stop;
+    const registrations = Array.from({ length: 20 }, () => informer.addEventHandler({}));
+    const waits = registrations.map((registration) => registration.waitForSync(signal));
+    const provider = clientset.deviceV1alpha1().providers("sharing");
+    const leases = registrations.map(() => provider.keepAlive({ signal, onLost: () => {} }));
+    factory.start();
+    await Promise.all(waits);
+    stop.abort();
+    for (const lease of leases) await lease[Symbol.asyncDispose]();
+    const invalid = { signal: {} as AbortSignal };
+    assert.equal(await codeOf(clientset.deviceV1alpha1().gpus().get("gpu-0", invalid)), "INVALID_ARGUMENT");
+  },
+  async "a keep-alive ends with its connection, and keeps no process"() {
+    const connection = connect({ target: unixTarget });
+    const written = new Promise<void>((resolve) => {
+      // Its next heartbeat would be sent in an hour.
+      clientsetOf(connection)
+        .providers("forgotten")
+        .keepAlive({ periodMs: 3_600_000, onLost: () => resolve() });
+    });
+    await written;
+    await connection.close();
+  },
   async "close with calls in flight"() {
     const connection = connect({ target: unixTarget });
     const gpus = clientsetOf(connection).gpus();
@@ -124,6 +154,7 @@ const CHECKS: Readonly<Record<string, () => Promise<void>>> = {
       assert.equal(await call({ ca }), "UNAVAILABLE");
       assert.equal(await call({ ca, ...client, serverName: "elsewhere" }), "UNAVAILABLE");
       assert.equal(await call({ ca: createAuthority().cert, ...client }), "UNAVAILABLE");
+      for (const none of ["", "garbage"]) assert.equal(await call({ ca: none, ...client }), "FAILED_PRECONDITION");
     }
   },
   async "no warning and no rejection that nobody handled"() {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
+import { eventually } from "../../../tests/support/grpc-fixture.ts";
 import { type Gpu, GpuListSchema, GpuSchema, GpuStatusSchema } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import { gpus } from "../device/v1alpha1/gpu.gen.ts";
 import { createInformerFactory } from "../informer-factory.gen.ts";
@@ -35,10 +36,10 @@ test("an informer follows what the test writes, through an expired watch as well
   await factory.waitForSync();
   const { tracker } = fake.fake;
   tracker.of(gpus).apply(gpu("gpu-0", "GPU-0"));
-  while (told.length < 2) await Bun.sleep(1);
+  await eventually(() => told.length >= 2, "the update to be told");
   tracker.expire();
   tracker.of(gpus).apply(gpu("gpu-1"));
-  while (told.length < 3) await Bun.sleep(1);
+  await eventually(() => told.length >= 3, "the addition to be told");
   expect(told).toEqual(["gpu-0 true", "gpu-0 GPU-0", "gpu-1 false"]);
   expect(lister.list().map(({ metadata }) => metadata?.name)).toEqual(["gpu-0", "gpu-1"]);
 });
@@ -102,18 +103,19 @@ test("a lease that runs out turns good news Unknown, once for those who send hea
   expect(await read()).toEqual(["Ready=False", "Link=False", "Memory=True"]);
 });
 
-test("keep-alive on a fake tells that the lease was lost", async () => {
+test("keep-alive on a fake writes the state at the start, and when the lease was lost", async () => {
   const fake = createFakeClientset();
-  let lost = 0;
+  let written = 0;
   const beats = () => fake.fake.actions.filter(({ verb }) => verb === "heartbeat").length;
   using _ = fake
     .deviceV1alpha1()
     .providers("p")
-    .keepAlive({ periodMs: 5, onLost: () => void lost++ });
-  while (beats() < 2) await Bun.sleep(1);
+    .keepAlive({ periodMs: 5, onLost: () => void written++ });
+  await eventually(() => beats() >= 2, "two heartbeats");
+  expect(written).toBe(1);
   fake.expireLease("p");
-  while (lost === 0) await Bun.sleep(1);
+  await eventually(() => written === 2, "the state to be written again");
   const before = beats();
-  while (beats() < before + 2) await Bun.sleep(1);
-  expect(lost).toBe(1);
+  await eventually(() => beats() >= before + 2, "two more heartbeats");
+  expect(written).toBe(2);
 });
