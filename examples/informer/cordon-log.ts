@@ -39,7 +39,13 @@ export async function startCordonLog(
   });
 
   factory.start();
-  await registration.waitForSync(signal);
+  try {
+    await registration.waitForSync(signal);
+  } catch (error) {
+    // Nobody has it yet who could stop it.
+    await factory.stop();
+    throw error;
+  }
   return {
     get schedulable() {
       return informer.lister.byIndex("schedulable", "true").map(nameOf).sort();

@@ -6,8 +6,10 @@ export const ROOT = join(import.meta.dir, "../..");
 
 /** An example that runs until it is stopped. */
 export interface RunningExample extends AsyncDisposable {
-  /** Resolves when it has written so many lines to its output. */
-  untilLines(count: number): Promise<void>;
+  /** Resolves when it has written so many lines to its output, or to its stderr. */
+  untilLines(count: number, to?: "stdout" | "stderr"): Promise<void>;
+  /** What it has written to its stderr. */
+  readonly errors: string;
   /** Ctrl-C; resolves to what it wrote to its output, and fails where it did not end well. */
   stop(): Promise<string>;
 }
@@ -21,21 +23,28 @@ export const exampleCommand = (name: string): readonly string[] => [process.exec
 export function startExample(command: readonly string[], target: string): RunningExample {
   const env = envOf(target);
   const child = Bun.spawn([...command], { cwd: ROOT, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  let text = "";
+  const written = { stdout: "", stderr: "" };
   let wake = () => {};
-  const errors = new Response(child.stderr).text();
-  const read = (async () => {
+  const collect = async (to: "stdout" | "stderr") => {
     const decoder = new TextDecoder();
-    for await (const chunk of child.stdout) {
-      text += decoder.decode(chunk, { stream: true });
+    for await (const chunk of child[to]) {
+      written[to] += decoder.decode(chunk, { stream: true });
       wake();
     }
     wake();
-  })();
+  };
+  const all = async () => {
+    await read;
+    return written.stdout + written.stderr;
+  };
+  const read = Promise.all([collect("stdout"), collect("stderr")]);
   return {
-    async untilLines(count) {
-      while (text.split("\n").length <= count) {
-        if (child.exitCode !== null) throw new Error(`it ended (${child.exitCode}):\n${text}${await errors}`);
+    get errors() {
+      return written.stderr;
+    },
+    async untilLines(count, to = "stdout") {
+      while (written[to].split("\n").length <= count) {
+        if (child.exitCode !== null) throw new Error(`it ended (${child.exitCode}):\n${await all()}`);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -45,8 +54,8 @@ export function startExample(command: readonly string[], target: string): Runnin
       child.kill("SIGINT");
       const code = await child.exited;
       await read;
-      if (code !== 0) throw new Error(`exit status ${code}:\n${text}${await errors}`);
-      return text;
+      if (code !== 0) throw new Error(`exit status ${code}:\n${await all()}`);
+      return written.stdout;
     },
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

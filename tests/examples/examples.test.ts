@@ -42,6 +42,15 @@ test.each([
   expect(await example.stop()).toBe(shownOutput(name, `./dev example ${name}`));
 });
 
+test("informer, where there is no server, ends by Ctrl-C without another word", async () => {
+  await using example = startExample(exampleCommand("informer"), "unix:///nowhere/device.sock");
+  await example.untilLines(1, "stderr");
+  expect(await example.stop()).toBe("");
+  for (const line of example.errors.trim().split("\n")) {
+    expect(line).toMatch(/^device-api-client: list of Gpu failed, next try in .* no connection to unix:/);
+  }
+});
+
 test("provider", async () => {
   const { code, stdout, stderr } = await runExample("provider", binary.unixTarget, "61\n97\n");
   expect([code, stderr]).toEqual([0, ""]);
