@@ -2,7 +2,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
+import { findImports } from "../../scripts/lint/imports.ts";
 import { compileProto } from "../../src/testing/compile-proto.ts";
+import { eventually } from "../support/grpc-fixture.ts";
+import { guideInstalls, packageOf } from "../support/guide-installs.ts";
 import { startNicServer } from "./nic-server.ts";
 
 /**
@@ -98,16 +101,19 @@ function read(place: string): Readonly<Record<string, string>> {
   return Object.fromEntries(paths.map((path) => [path.slice(place.length + 1), readFileSync(path, "utf8")]));
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(5);
-}
-
 test("what is generated type-checks under strict settings, and so does a program on it", () => {
   const config = { extends: "../../tsconfig.json", compilerOptions: { declaration: true }, include: ["**/*"] };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
   const tsc = Bun.spawnSync([`${BIN}/tsc`, "--project", folder], { cwd: ROOT });
   expect(tsc.stdout.toString()).toBe("");
   expect(tsc.exitCode).toBe(0);
+});
+
+test("what is generated imports nothing but what the guide says to install", () => {
+  const specifiers = Object.values(read(folder)).flatMap((text) => findImports(text).map(({ specifier }) => specifier));
+  const packages = specifiers.filter((specifier) => !specifier.startsWith(".")).map(packageOf);
+  expect([...new Set(packages)].sort()).toEqual(["@bufbuild/protobuf", "device-api-client"]);
+  expect(guideInstalls("generator.md")).toEqual(expect.arrayContaining(packages));
 });
 
 test("generated once more, by the compiled plugin on Node, it is the same", () => {
@@ -135,14 +141,14 @@ test("an informer of NICs follows a server", async () => {
   server.write("nic-1", false);
   const lines: string[] = [];
   const following = await followServer(server.target, (line) => lines.push(line));
-  await until(() => server.watchedFrom.length === 1);
+  await eventually(() => server.watchedFrom.length === 1, "the informer to watch");
   server.write("nic-1", true);
   server.write("nic-0", undefined);
-  await until(() => lines.length === 4);
+  await eventually(() => lines.length === 4, "the changes to be told");
   // It lists again, and finds what it was not told.
   server.endWatches(grpc.status.OUT_OF_RANGE);
   server.write("nic-2", false);
-  await until(() => lines.length === 5);
+  await eventually(() => lines.length === 5, "what was missed to be told", 60_000);
   expect(lines).toEqual([
     "nic-0 true true",
     "nic-1 false true",
@@ -151,7 +157,7 @@ test("an informer of NICs follows a server", async () => {
     "nic-2 false false",
   ]);
   expect(following.links()).toEqual([true, false]);
-  await until(() => server.watchedFrom.length === 2);
+  await eventually(() => server.watchedFrom.length === 2, "the informer to watch again", 60_000);
   expect(server.watchedFrom).toEqual(["102", "105"]);
   await following.stop();
 });
@@ -160,7 +166,7 @@ test("the same informer follows the generated fake", async () => {
   const { followFake } = (await import(join(folder, "program.ts"))) as Program;
   const lines: string[] = [];
   const following = await followFake((line) => lines.push(line));
-  await until(() => lines.length === 2);
+  await eventually(() => lines.length === 2, "the NIC to be told");
   expect(lines).toEqual(["nic-0", "nic-0 true true"]);
   await following.stop();
 });
