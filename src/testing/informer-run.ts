@@ -2,7 +2,6 @@ import { drainMicrotasks } from "bun:jsc";
 import { getEventListeners } from "node:events";
 import type { HandlerRegistration } from "../client/informers/event-handler.ts";
 import type { ObjectAccess } from "../client/informers/object-cache.ts";
-import { REFLECTOR_BACKOFF } from "../client/informers/reflector-backoff.ts";
 import { createSharedInformer, type SharedInformer } from "../client/informers/shared-informer.ts";
 import { playFault } from "./informer-faults.ts";
 import { CheckedHandler, type HandlerHabits } from "./informer-handlers.ts";
@@ -30,6 +29,9 @@ const HABITS: readonly HandlerHabits[] = [
   { name: "resynced", resyncMs: 20_000 },
   { name: "slow and resynced", slowMs: 1_000, resyncMs: 30_000 },
 ];
+
+/** What SharedInformer promises; not from the code that has to keep it. */
+const MAX_BACKOFF_MS = 30_000;
 
 /** What the four to eight messages from the end of a wait to the state after it take at most, at 20 ms each. */
 const CALLS_MS = 500;
@@ -113,7 +115,7 @@ class InformerRun {
     this.#server.troubles.length = 0;
     this.#writing = this.#prng.chance(50);
     const lastFaultMs = Math.max(this.#lastFaultMs, this.#server.unansweredUntilMs, this.#time.monotonicMs());
-    this.#pass(lastFaultMs + REFLECTOR_BACKOFF.maxMs - this.#time.monotonicMs());
+    this.#pass(lastFaultMs + MAX_BACKOFF_MS - this.#time.monotonicMs());
     this.#writing = false;
     this.#pass(CALLS_MS);
   }

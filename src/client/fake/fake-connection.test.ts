@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { eventually } from "../../../tests/support/grpc-fixture.ts";
 import { GpuService } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { SimulatedTime } from "../../testing/simulated-time.ts";
@@ -50,7 +51,7 @@ test("a signal ends a call with CANCELLED, and a watch without an error, whateve
   const call = failure(connection.unary(getGpu, { name: "gpu-0" }, { signal }));
   using _ = fake.prependReactor("watch", "gpus", async () => ({ handled: true, result: neverEnding() }));
   const stuck = count(connection.serverStream(watchGpus, {}, { signal }));
-  await Bun.sleep(1);
+  await eventually(() => fake.actions.length === 3, "both watches and the call to reach the fake");
   gone.abort();
   expect(await call).toContain("CANCELLED: the caller's signal was aborted");
   expect([await silent, await stuck, fake.tracker.openWatches]).toEqual([0, 0, 0]);
@@ -62,8 +63,7 @@ test("leaving a watch lets it go", async () => {
   for await (const _ of connection.serverStream(Health.method.watch, {})) break;
   const iterator = connection.serverStream(watchGpus, {})[Symbol.asyncIterator]();
   const next = iterator.next();
-  await Bun.sleep(1);
-  expect(fake.tracker.openWatches).toBe(1);
+  await eventually(() => fake.tracker.openWatches === 1, "the watch to open");
   fake.tracker.endWatches(new ApiError("ABORTED", "over"));
   expect(await failure(next)).toContain("ABORTED: over (nvidia.device.v1alpha1.GpuService/WatchGpus)");
   expect(fake.tracker.openWatches).toBe(0);
@@ -86,7 +86,7 @@ test("closing ends what is open, and refuses what comes later", async () => {
   fake.prependReactor("get", "gpus", forever);
   const call = connection.unary(getGpu, { name: "gpu-0" }).catch(isConnectionClosed);
   const watch = count(connection.serverStream(watchGpus, {})).catch(isConnectionClosed);
-  await Bun.sleep(1);
+  await eventually(() => fake.actions.length === 2, "the call and the watch to reach the fake");
   await connection.close();
   expect<unknown[]>([await call, await watch]).toEqual([true, true]);
   expect<unknown>(await connection.unary(getGpu, { name: "gpu-0" }).catch(isConnectionClosed)).toBe(true);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
+import { eventually } from "../../../tests/support/grpc-fixture.ts";
 import { GpuSchema } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import { SimulatedTime } from "../../testing/simulated-time.ts";
 import { type Clientset, createClientset } from "../clientset.ts";
@@ -53,7 +54,7 @@ test("a call that a reactor holds open is cut off when the grace is over", async
   const server = await startFakeServer(fake, { scheduler: time });
   await using caller = dial(server.target);
   const call = failure(caller.clientset.deviceV1alpha1().gpus().get("gpu-0"));
-  while (fake.actions.length === 0) await Bun.sleep(1);
+  await eventually(() => fake.actions.length > 0, "the call to reach the reactor");
   const stopped = server.stop();
   time.advance(1_000);
   await stopped;
@@ -83,10 +84,10 @@ test("a caller that goes away leaves no watch behind", async () => {
   await using server = await startFakeServer(fake);
   const caller = dial(server.target);
   const watching = caller.clientset.deviceV1alpha1().gpus().watch()[Symbol.asyncIterator]().next();
-  while (fake.tracker.openWatches === 0) await Bun.sleep(1);
+  await eventually(() => fake.tracker.openWatches > 0, "the watch to open");
   await caller[Symbol.asyncDispose]();
   await watching.catch(() => {});
-  while (fake.tracker.openWatches > 0) await Bun.sleep(1);
+  await eventually(() => fake.tracker.openWatches === 0, "the watch to be let go");
 });
 
 test("a watch that is not read expires instead of losing a change", async () => {

@@ -163,6 +163,23 @@ describe("stopping", () => {
   });
 });
 
+test("nothing holds a handler that was removed", async () => {
+  const { informer, list } = createInformerHarness({ resyncMs: 5_000 });
+  informer.start();
+  list(listOf(9, thing("a", 5)));
+  const held = Array.from({ length: 1_000 }, () => {
+    const recorder = new Recorder();
+    using _ = informer.addEventHandler(recorder);
+    return new WeakRef(recorder);
+  });
+  const left = () => held.filter((reference) => reference.deref() !== undefined).length;
+  // What the stack still has by chance goes with it.
+  await Bun.sleep(0);
+  Bun.gc(true);
+  expect(left()).toBeLessThan(100);
+  expect(informer.isStopped).toBe(false);
+});
+
 describe("where nobody asks for faults", () => {
   test("a line on the console's stderr says what failed, and nothing where a version has expired", () => {
     const time = new SimulatedTime();
