@@ -25,8 +25,13 @@ const UNIT_WORKERS = Math.min(4, Math.max(2, availableParallelism()));
 
 /** Of tests of whole processes. */
 const WAITING_WORKERS = 2;
-/** Files, by how their paths begin, that have the machine to themselves. */
-const ALONE = ["tests/model/", "tests/robustness/bounds", "tests/e2e/slow-watcher", "tests/e2e/nvml-restarts"];
+/** Files, by how their paths begin, that have the machine to themselves: they fill it, with many servers each. */
+const ALONE = [
+  "tests/model/",
+  "tests/robustness/bounds",
+  "tests/e2e/slow-watcher",
+  ...["crash-each", "fault-table", "hang-each", "library", "restarts", "storm"].map((name) => `tests/e2e/nvml-${name}`),
+];
 
 /** Parts of their own. */
 const APART = ["tests/chart", "tests/image", "tests/gpu"];

@@ -2,7 +2,7 @@ import { type Condition, type Gpu, GpuService, type WatchGpusResponse } from "..
 import type { StreamReader, TestClient } from "./test-client.ts";
 
 /** A guard against hangs: what is waited for takes a period or a quiet period. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 export interface Seen {
   /** Undefined where the GPU is not there. */

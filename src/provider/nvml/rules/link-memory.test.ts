@@ -25,10 +25,16 @@ test("a counter that fell was reset, and counts from there", () => {
   expect(recentAfter([0, 50n], [500, 2n], [1_000, 60n])).toBe(58);
 });
 
-test("a window ends, and the next one begins with what is read then", () => {
+test("a window ends, and the next one begins with the reading before: no error falls between two", () => {
   expect(recentAfter([0, 0n], [WINDOW_MS, 9n])).toBe(9);
-  expect(recentAfter([0, 0n], [WINDOW_MS + 1, 9n])).toBe(0);
-  expect(recentAfter([0, 0n], [WINDOW_MS + 1, 9n], [WINDOW_MS + 500, 12n])).toBe(3);
+  expect(recentAfter([0, 0n], [WINDOW_MS, 9n], [WINDOW_MS + 500, 109n])).toBe(100);
+  expect(recentAfter([0, 0n], [WINDOW_MS, 9n], [WINDOW_MS + 500, 109n], [2 * WINDOW_MS, 110n])).toBe(101);
+  expect(recentAfter([0, 0n], [WINDOW_MS, 9n], [WINDOW_MS + 500, 109n], [2 * WINDOW_MS + 1, 110n])).toBe(1);
+});
+
+test("of errors in a time without readings that is longer than a window, a window's part counts", () => {
+  expect(recentAfter([0, 0n], [4 * WINDOW_MS, 200n])).toBe(50);
+  expect(recentAfter([0, 0n], [4 * WINDOW_MS, 200n], [4 * WINDOW_MS + 500, 203n])).toBe(3);
 });
 
 test("a reading without a counter changes nothing, and a link that no GPU has is not remembered", () => {
