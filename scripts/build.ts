@@ -3,7 +3,7 @@
  * only if what it is made of has changed.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { say, seconds } from "./process.ts";
 
 const BINARY = "dist/device-api-server";
@@ -20,6 +20,8 @@ export const COMPILE = [
   "--no-compile-autoload-bunfig",
   "--no-compile-autoload-tsconfig",
   "--no-compile-autoload-package-json",
+  // Else the folder of a library that asks for its own, and with it the checkout's path, is in the binary.
+  '--define=__dirname="/"',
 ];
 
 const TOOLCHAIN = ["tools/requirements.txt", "tools/bun/package-lock.json", "scripts/build.ts"];
@@ -66,9 +68,12 @@ const SERVER_TARGET: Target = {
   product: BINARY,
   stamp: "dist/.server.stamp",
   make: () => {
-    const fresh = `dist/tmp.server.${process.pid}`;
+    // The file's name is in the binary, so that is always the same; the folder's is not.
+    const folder = `dist/tmp.server.${process.pid}`;
+    const fresh = join(folder, basename(BINARY));
     must(["bun", "build", ...COMPILE, "src/main.ts", "--outfile", fresh]);
     renameSync(fresh, BINARY);
+    rmSync(folder, { recursive: true });
   },
 };
 
