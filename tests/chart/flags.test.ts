@@ -9,6 +9,7 @@ import { FLIPS, type Flip, valuesOf, WITHOUT_EFFECT } from "./flips.ts";
 import {
   at,
   CHART,
+  doubledItems,
   type HelmOutcome,
   hasHelm,
   objectsIn,
@@ -49,7 +50,9 @@ describe.skipIf(!hasHelm)("each value", () => {
     const after = await template(valuesOf(flip));
     expect([before.ok, after.ok, after.err]).toEqual([true, true, ""]);
     expect(after.out === before.out).toBe(WITHOUT_EFFECT.includes(path));
-    const server = ofKind(objectsIn(after.out), "DaemonSet");
+    const objects = objectsIn(after.out);
+    expect(doubledItems(objects)).toEqual([]);
+    const server = ofKind(objects, "DaemonSet");
     const config = configOf(stringsAt(server, "spec.template.spec.containers.0.args"));
     if (flip.config !== undefined) expect(flip.config[0](config)).toEqual(flip.config[1]);
   });

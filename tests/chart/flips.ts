@@ -157,7 +157,13 @@ export const FLIPS: readonly Flip[] = [
   },
   { path: "networkPolicy.egress", to: [{ to: PEER }] },
 
-  { path: "env", to: [{ name: "TZ", value: "UTC" }] },
+  {
+    path: "env",
+    to: [
+      { name: "TZ", value: "UTC" },
+      { name: "NODE_NAME", value: "other" },
+    ],
+  },
   { path: "extraVolumes", to: [{ name: "more", emptyDir: {} }] },
   {
     path: "extraVolumeMounts",

@@ -77,6 +77,38 @@ export function at(node: unknown, path: string): unknown {
   }, node);
 }
 
+/** Every map in the objects, with its path. */
+export function* mapsOf(node: unknown, path = ""): Generator<readonly [string, Record<string, unknown>]> {
+  if (Array.isArray(node)) for (const [i, item] of node.entries()) yield* mapsOf(item, `${path}.${i}`);
+  else if (typeof node === "object" && node !== null) {
+    yield [path, node as Record<string, unknown>];
+    for (const [key, value] of Object.entries(node)) yield* mapsOf(value, `${path}.${key}`);
+  }
+}
+
+/** By what an API server tells the items of such a list apart where it merges them. */
+const MERGE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  containers: ["name"],
+  env: ["name"],
+  imagePullSecrets: ["name"],
+  initContainers: ["name"],
+  ports: ["containerPort", "port"],
+  volumeMounts: ["mountPath"],
+  volumes: ["name"],
+};
+
+/** Items that are there twice: a server-side apply, as Helm 4 does it, is refused with any. */
+export function doubledItems(objects: readonly KubeObject[]): string[] {
+  return [...mapsOf(objects)].flatMap(([path, map]) =>
+    Object.entries(MERGE_KEYS).flatMap(([list, keys]) => {
+      const items = map[list];
+      if (!Array.isArray(items)) return [];
+      const ids = items.map((item) => keys.map((key) => at(item, key)).join(" "));
+      return ids.filter((id, i) => ids.indexOf(id) < i).map((id) => `${path}.${list}: ${id}`);
+    }),
+  );
+}
+
 /** The pod of the DaemonSet. */
 export async function renderPod(values: Values = {}): Promise<unknown> {
   return at(ofKind(await render(values), "DaemonSet"), "spec.template.spec");

@@ -6,6 +6,7 @@ import {
   hasHelm,
   hasHelm3,
   type KubeObject,
+  mapsOf,
   objectsIn,
   ofKind,
   render,
@@ -19,15 +20,6 @@ import {
 /** T-CHART-1: what the chart renders. */
 
 const BINARY = "/usr/bin/device-api-server";
-
-/** Every map in the objects, with its path. */
-function* mapsOf(node: unknown, path = ""): Generator<readonly [string, Record<string, unknown>]> {
-  if (Array.isArray(node)) for (const [i, item] of node.entries()) yield* mapsOf(item, `${path}.${i}`);
-  else if (typeof node === "object" && node !== null) {
-    yield [path, node as Record<string, unknown>];
-    for (const [key, value] of Object.entries(node)) yield* mapsOf(value, `${path}.${key}`);
-  }
-}
 
 const kindsOf = (objects: readonly KubeObject[]) => objects.map(({ kind }) => kind).sort();
 

@@ -196,25 +196,30 @@ nvidia
   value: ""
 {{- end -}}
 
+{{/* One entry a name: Helm 4 applies on the server, which refuses a list with two. */}}
 {{- define "device-api-server.env" -}}
+{{- $given := list -}}
 {{- range .Values.env -}}
-{{- if hasPrefix "BUN_" (toString .name) -}}
+{{- if hasPrefix "BUN_" .name -}}
 {{- fail (printf "env: %s is refused: variables that begin with BUN_ change what the binary runs" .name) -}}
 {{- end -}}
+{{- if has .name $given -}}
+{{- fail (printf "env: %s is there twice" .name) -}}
+{{- end -}}
+{{- $given = append $given .name -}}
+{{- end -}}
+{{- $own := list (dict "name" "NODE_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "spec.nodeName"))) -}}
+{{- $own = append $own (dict "name" "NVIDIA_DEVICE_API_TARGET" "value" (include "device-api-server.target" .)) -}}
+{{- if and .Values.nvml.enabled (not .Values.nvml.hostDriverRoot) -}}
+{{- $own = append $own (dict "name" "NVIDIA_VISIBLE_DEVICES" "value" "all") -}}
+{{- $own = append $own (dict "name" "NVIDIA_DRIVER_CAPABILITIES" "value" "utility") -}}
 {{- end -}}
 {{- include "device-api-server.runtimeEnv" . }}
-- name: NODE_NAME
-  valueFrom:
-    fieldRef:
-      fieldPath: spec.nodeName
-- name: NVIDIA_DEVICE_API_TARGET
-  value: {{ include "device-api-server.target" . | quote }}
-{{- if and .Values.nvml.enabled (not .Values.nvml.hostDriverRoot) }}
-- name: NVIDIA_VISIBLE_DEVICES
-  value: all
-- name: NVIDIA_DRIVER_CAPABILITIES
-  value: utility
-{{- end }}
+{{- range $own -}}
+{{- if not (has .name $given) }}
+{{ list . | toYaml }}
+{{- end -}}
+{{- end -}}
 {{- with .Values.env }}
 {{ toYaml . }}
 {{- end }}
