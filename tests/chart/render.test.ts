@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
   at,
-  CHART,
   HELM3,
   hasHelm,
   hasHelm3,
@@ -187,20 +186,6 @@ describe.skipIf(!hasHelm)("with NVML", () => {
   ])("the runtime class %p makes %p", async (runtimeClassName, expected) => {
     expect(at(await renderPod({ ...NVML, runtimeClassName }), "runtimeClassName")).toBe(expected);
   });
-
-  test("its alerts are there with NVML, and without it only the others", async () => {
-    const namesIn = (groups: unknown) => (groups as readonly { name: string }[]).map(({ name }) => name);
-    const rendered = async (values: object) => {
-      const rule = ofKind(await render({ "metrics.prometheusRule.enabled": true, ...values }), "PrometheusRule");
-      return namesIn(at(rule, "spec.groups")).sort();
-    };
-    const inFiles = async (...files: readonly string[]) => {
-      const texts = await Promise.all(files.map((name) => Bun.file(`${CHART}/files/alerts/${name}.yaml`).text()));
-      return texts.flatMap((text) => namesIn(at(Bun.YAML.parse(text), "groups"))).sort();
-    };
-    expect(await rendered({})).toEqual(await inFiles("recording", "server"));
-    expect(await rendered(NVML)).toEqual(await inFiles("recording", "server", "nvml"));
-  });
 });
 
 describe.skipIf(!hasHelm)("values", () => {
@@ -247,25 +232,6 @@ describe.skipIf(!hasHelm)("values", () => {
     const objects = await render({ priorityClassName: "system-node-critical" });
     expect(kindsOf(objects)).not.toContain("PriorityClass");
     expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.priorityClassName")).toBe("system-node-critical");
-  });
-
-  test("monitors find the metrics under a job that does not depend on the release", async () => {
-    const on = { "metrics.serviceMonitor.enabled": true, "metrics.podMonitor.enabled": true };
-    const objects = await render(on);
-    const labels = at(ofKind(objects, "Service"), "metadata.labels");
-    const selector = at(ofKind(objects, "ServiceMonitor"), "spec.selector.matchLabels");
-    expect(labels).toMatchObject(selector as object);
-    for (const kind of ["ServiceMonitor", "PodMonitor"]) {
-      const jobLabel = String(at(ofKind(objects, kind), "spec.jobLabel"));
-      expect(labels).toHaveProperty([jobLabel], "device-api-server");
-    }
-  });
-
-  test("the dashboard travels unchanged", async () => {
-    const config = ofKind(await render({ "metrics.dashboard.enabled": true }), "ConfigMap");
-    const data = at(config, "data") as Record<string, string>;
-    const file = Bun.file(`${CHART}/files/dashboards/device-api-server.json`);
-    expect(JSON.parse(data["device-api-server.json"] ?? "")).toEqual(await file.json());
   });
 
   test("a long release name gives names that an API server takes", async () => {

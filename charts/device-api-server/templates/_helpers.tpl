@@ -246,6 +246,9 @@ labels:
   scrapeTimeout: {{ .scrapeTimeout }}
   honorLabels: true
   relabelings:
+    # The alerts go by the job, whatever release and objects are called.
+    - targetLabel: job
+      replacement: device-api-server
     - sourceLabels: [__meta_kubernetes_pod_node_name]
       targetLabel: node
     {{- with .relabelings }}
