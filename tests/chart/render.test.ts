@@ -234,9 +234,13 @@ describe.skipIf(!hasHelm)("values", () => {
     expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.priorityClassName")).toBe("system-node-critical");
   });
 
-  test("a long release name gives names that an API server takes", async () => {
-    const objects = await render({ fullnameOverride: "g".repeat(63) });
-    for (const { metadata } of objects) expect(metadata.name.length).toBeLessThanOrEqual(63);
+  test("long names give names and labels that an API server takes", async () => {
+    const objects = await render({ fullnameOverride: "g".repeat(63), nameOverride: "n".repeat(63) });
+    for (const { kind, metadata } of objects) {
+      const labels = Object.values(at(metadata, "labels") as Record<string, string>);
+      for (const text of [metadata.name, ...labels])
+        expect([kind, text, text.length <= 63]).toEqual([kind, text, true]);
+    }
   });
 
   test("a namespace of its own and older clusters make no difference", async () => {
