@@ -127,7 +127,7 @@ describe("a folder is left as it was", () => {
   test.skipIf(!isRoot)("where it belongs to a third party", () => {
     mkdirSync(folder);
     chownSync(folder, 1_234, 0);
-    expectRefusal("belongs to uid 1234, neither to this process nor to uid 65532");
+    expectRefusal("belongs to uid 1234, neither to this process nor to uid 65532; remove it");
     expect(stateOf(folder).uid).toBe(1_234);
   });
 

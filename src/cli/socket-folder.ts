@@ -93,7 +93,8 @@ function give(path: string, self: string, fd: number, owner: FolderOwner): void 
   if (isGiven(found, owner)) return;
   if (found.uid !== uid) {
     if (found.uid !== callerUid) {
-      throw new SocketFolderError(`${path} belongs to uid ${found.uid}, neither to this process nor to uid ${uid}`);
+      const owner = `${path} belongs to uid ${found.uid}, neither to this process nor to uid ${uid}`;
+      throw new SocketFolderError(`${owner}; remove it if it is an earlier server's, or choose another`);
     }
     refuseStrangers(path, self);
   }

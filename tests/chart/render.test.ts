@@ -228,6 +228,21 @@ describe.skipIf(!hasHelm)("values", () => {
     expect(stringsAt(await renderPod(values), "initContainers.0.args")).toContain(flag);
   });
 
+  test("a priority class of its own is found by the pods", async () => {
+    const objects = await render({ "priorityClass.value": -7 });
+    const own = ofKind(objects, "PriorityClass");
+    expect(own).toMatchObject({ metadata: { name: "gpu-device-api-server.gpu-ns--7" }, value: -7 });
+    expect(own).not.toHaveProperty("globalDefault");
+    expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.priorityClassName")).toBe(own.metadata.name);
+  });
+
+  test("another value or namespace makes another class: none can be changed, and none is in a namespace", async () => {
+    const nameOf = async (...of: Parameters<typeof render>) =>
+      ofKind(await render(...of), "PriorityClass").metadata.name;
+    const names = [await nameOf(), await nameOf({ "priorityClass.value": 5 }), await nameOf({}, "--namespace=other")];
+    expect(new Set(names).size).toBe(3);
+  });
+
   test("an existing priority class takes the place of the chart's", async () => {
     const objects = await render({ priorityClassName: "system-node-critical" });
     expect(kindsOf(objects)).not.toContain("PriorityClass");
@@ -238,8 +253,9 @@ describe.skipIf(!hasHelm)("values", () => {
     const objects = await render({ fullnameOverride: "g".repeat(63), nameOverride: "n".repeat(63) });
     for (const { kind, metadata } of objects) {
       const labels = Object.values(at(metadata, "labels") as Record<string, string>);
-      for (const text of [metadata.name, ...labels])
-        expect([kind, text, text.length <= 63]).toEqual([kind, text, true]);
+      // A priority class has a subdomain's name.
+      expect([kind, metadata.name.length <= (kind === "PriorityClass" ? 253 : 63)]).toEqual([kind, true]);
+      for (const text of labels) expect([kind, text, text.length <= 63]).toEqual([kind, text, true]);
     }
   });
 

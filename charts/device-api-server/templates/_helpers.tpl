@@ -45,11 +45,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/*
+The name of the chart's own class: with the namespace, because classes belong to the whole cluster, and with the value,
+because that of a class cannot be changed; an upgrade makes another one.
+*/}}
+{{- define "device-api-server.ownPriorityClass" -}}
+{{- printf "%s.%s-%d" (include "device-api-server.fullname" .) .Release.Namespace (int64 .Values.priorityClass.value) -}}
+{{- end -}}
+
 {{- define "device-api-server.priorityClassName" -}}
 {{- if .Values.priorityClassName -}}
 {{- .Values.priorityClassName -}}
 {{- else if .Values.priorityClass.create -}}
-{{- include "device-api-server.fullname" . -}}
+{{- include "device-api-server.ownPriorityClass" . -}}
 {{- end -}}
 {{- end -}}
 
