@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { selectorsOf } from "../alerts/promql.ts";
-import { ALERTS } from "../alerts/rule-files.ts";
+import { ALERTS, type Rule } from "../alerts/rule-files.ts";
 import { at, CHART, hasHelm, type KubeObject, ofKind, render, type Values } from "./helm.ts";
 
 /** How Prometheus finds the metrics, and what the alerts and the dashboard get to see. */
@@ -76,6 +76,44 @@ describe.skipIf(!hasHelm)("the PrometheusRule", () => {
     };
     expect(await rendered({})).toEqual(await inFiles("recording", "server"));
     expect(await rendered({ "nvml.enabled": true })).toEqual(await inFiles("recording", "server", "nvml"));
+  });
+});
+
+describe.skipIf(!hasHelm)("the alert on memory", () => {
+  const DEFAULT = 201_326_592;
+  const inFile = ALERTS.find(({ alert }) => alert === "DeviceAPIServerHighMemory");
+
+  async function thresholdWith(values: Values): Promise<number> {
+    const rule = ofKind(await render({ "metrics.prometheusRule.enabled": true, ...values }), "PrometheusRule");
+    const rules = (at(rule, "spec.groups") as { rules: Rule[] }[]).flatMap(({ rules }) => rules);
+    const { expr = "", ...rest } = rules.find(({ alert }) => alert === inFile?.alert) ?? {};
+    const [, threshold = ""] = /^process_resident_memory_bytes > ([0-9]+)$/m.exec(expr) ?? [];
+    // The number is all that differs.
+    expect({ ...rest, expr: expr.replace(threshold, String(DEFAULT)) }).toEqual(inFile as Rule);
+    return Number(threshold);
+  }
+
+  test("has three quarters of the chart's limit, as its file says", async () => {
+    expect(await thresholdWith({})).toBe(DEFAULT);
+  });
+
+  test.each([
+    ["128Mi", 100_663_296],
+    ["1Gi", 805_306_368],
+    ["0.5G", 375_000_000],
+    ["400000k", 300_000_000],
+    [400_000_000, 300_000_000],
+  ])("has three quarters of a limit of %p", async (memory, expected) => {
+    expect(await thresholdWith({ "resources.limits.memory": memory })).toBe(expected);
+  });
+
+  test.each([
+    ["no resources", { resources: null }],
+    ["no limits", { "resources.limits": null }],
+    ["no limit of memory", { "resources.limits.memory": null }],
+    ["a limit in another notation", { "resources.limits.memory": "128e6" }],
+  ])("stays as it is with %s", async (_, values) => {
+    expect(await thresholdWith(values)).toBe(DEFAULT);
   });
 });
 

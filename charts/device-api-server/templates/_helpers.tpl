@@ -233,6 +233,17 @@ nvidia
 {{- end }}
 {{- end -}}
 
+{{/* Three quarters of the container's limit of memory, in bytes; empty where it has none, or one in another notation. */}}
+{{- define "device-api-server.memoryThreshold" -}}
+{{- $limit := ((.Values.resources | default dict).limits | default dict).memory -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $text := kindIs "string" $limit | ternary $limit (int64 $limit | toString) -}}
+{{- if and $limit (regexMatch "^[0-9]+([.][0-9]+)?([kMGT]|[KMGT]i)?$" $text) -}}
+{{- $unit := regexFind "[A-Za-z]*$" $text -}}
+{{- mulf (trimSuffix $unit $text | float64) (get $units $unit) 0.75 | int64 -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Metadata of an object that may be put into another namespace: context, its values. */}}
 {{- define "device-api-server.monitorMetadata" -}}
 {{- $root := index . 0 -}}
