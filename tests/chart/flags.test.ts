@@ -58,6 +58,27 @@ describe.skipIf(!hasHelm)("each value", () => {
   });
 });
 
+describe.skipIf(!hasHelm)("the server takes what the chart takes", () => {
+  test.each([
+    { "server.shutdownDelay": 0, "server.shutdownTimeout": 0, "server.providerLease": 1, "nvml.period": 0.1 },
+    {
+      "server.shutdownDelay": 3600,
+      "server.shutdownTimeout": "1h",
+      "server.providerLease": "24h",
+      "nvml.period": "30s",
+    },
+    { "server.providerLease": "86400", "nvml.period": "100ms" },
+    { "nvml.period": 30, "nvml.additionalIgnoredXids": "999999999, 0" },
+    { "server.healthPort": 1, "server.metricsPort": 65_535, "server.grpcAddress": ":9999" },
+    { "server.grpcAddress": "[::1]:65535", "server.providers": { "a b=c": 4_294_967_294 } },
+    { "server.grpcAddress": "node-1.example:1", "server.insecureBind": true },
+    { "server.grpcAddress": "10.0.0.1:10000", "server.insecureBind": true, "server.simulate": 256 },
+    { "server.unixSocket": "/a./.b/..c/...", "socket.legacyPath": `/a/${"x".repeat(50)}/${"y".repeat(53)}` },
+  ])("%p", async (values) => {
+    configOf(stringsAt(await renderServer({ "nvml.enabled": true, ...values }), "args"));
+  });
+});
+
 describe.skipIf(!hasHelm)("the defaults", () => {
   test("are the server's own, but for the second socket and who may write", async () => {
     const rendered = configOf(stringsAt(await renderServer({ "nvml.enabled": true }), "args"));

@@ -1,5 +1,5 @@
 import type { Config } from "../../src/server/config.ts";
-import type { Values } from "./helm.ts";
+import type { Values } from "./values.ts";
 
 /** One value of the chart, set to something else than its default. */
 export interface Flip {

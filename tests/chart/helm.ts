@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nest, type Values } from "./values.ts";
 
 const root = join(import.meta.dir, "../..");
 export const CHART = join(root, "charts/device-api-server");
@@ -10,8 +11,6 @@ const HELM = Bun.env["DEVICE_API_HELM"] ?? join(root, ".tools/bin/helm");
 export const HELM3 = Bun.env["DEVICE_API_HELM3"] ?? join(root, ".tools/bin/helm3");
 export const hasHelm = existsSync(HELM);
 export const hasHelm3 = existsSync(HELM3);
-
-export type Values = Readonly<Record<string, unknown>>;
 
 /** An object of Kubernetes; `at` looks into it. */
 export interface KubeObject {
@@ -123,18 +122,4 @@ export function stringsAt(node: unknown, path: string): readonly string[] {
   const found = at(node, path);
   if (!Array.isArray(found) || found.some((item) => typeof item !== "string")) throw new Error(`no texts at ${path}`);
   return found;
-}
-
-function nest(values: Values): object {
-  const nested: Record<string, unknown> = {};
-  for (const [path, value] of Object.entries(values)) {
-    const keys = path.split(".");
-    let inner = nested;
-    for (const key of keys.slice(0, -1)) {
-      inner[key] ??= {};
-      inner = inner[key] as Record<string, unknown>;
-    }
-    inner[keys.at(-1) ?? ""] = value;
-  }
-  return nested;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { selectorsOf } from "../alerts/promql.ts";
 import { ALERTS, type Rule } from "../alerts/rule-files.ts";
-import { at, CHART, hasHelm, type KubeObject, ofKind, render, type Values } from "./helm.ts";
+import { at, CHART, hasHelm, type KubeObject, ofKind, render } from "./helm.ts";
+import type { Values } from "./values.ts";
 
 /** How Prometheus finds the metrics, and what the alerts and the dashboard get to see. */
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { defaultsOf } from "../../scripts/chart-defaults.ts";
 import { documentedValues } from "../../scripts/chart-readme.ts";
-import { at, CHART, hasHelm, objectsIn, ofKind, renderServer, stringsAt, template, type Values } from "./helm.ts";
+import { at, CHART, hasHelm, objectsIn, ofKind, renderServer, stringsAt, template } from "./helm.ts";
+import type { Values } from "./values.ts";
 
 /** A values file may set anything to null, or leave it empty behind its colon. */
 

@@ -121,9 +121,9 @@ describe.skipIf(!hasHelm)("the chart by default", () => {
   });
 
   test.each([
-    [90, "1h1m1s", 3_661 + 90 + 10],
+    [90, "59m1s", 3_541 + 90 + 10],
     ["45", 0, 55],
-    ["2m", "1m30s", 120 + 90 + 10],
+    ["1h", "1m30s", 3_600 + 90 + 10],
   ])("a delay of %p and a timeout of %p make %d s of grace", async (delay, timeout, grace) => {
     const pod = await renderPod({ "server.shutdownDelay": delay, "server.shutdownTimeout": timeout });
     expect(at(pod, "terminationGracePeriodSeconds")).toBe(grace);

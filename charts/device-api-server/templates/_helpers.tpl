@@ -128,12 +128,12 @@ nvidia
 {{- if $sockets -}}unix://{{ first $sockets }}{{- else -}}{{ include "device-api-server.grpcAddress" . | regexFind "[0-9]+$" | printf "127.0.0.1:%s" }}{{- end -}}
 {{- end -}}
 
-{{/* Whole seconds of a number or of a text such as 1m30s. */}}
+{{/* Seconds of a number, or of a text such as 1m30s. */}}
 {{- define "device-api-server.seconds" -}}
-{{- $sum := 0 -}}
-{{- range regexFindAll "[0-9]+[hms]?" (kindIs "string" . | ternary . (printf "%d" (int64 .))) -1 -}}
-{{- $unit := hasSuffix "h" . | ternary 3600 (hasSuffix "m" . | ternary 60 1) -}}
-{{- $sum = add $sum (mul $unit (regexFind "[0-9]+" . | int64)) -}}
+{{- $units := dict "" 1 "h" 3600 "m" 60 "s" 1 "ms" 0.001 -}}
+{{- $sum := kindIs "string" . | ternary 0 . -}}
+{{- range regexFindAll "[0-9.]+(ms|[hms])?" (kindIs "string" . | ternary . "") -1 -}}
+{{- $sum = addf $sum (mulf (regexFind "[0-9.]+" . | float64) (get $units (regexFind "[a-z]*$" .))) -}}
 {{- end -}}
 {{- $sum -}}
 {{- end -}}
@@ -161,7 +161,7 @@ nvidia
 - {{ printf "--unix-socket=%s" (include "device-api-server.sockets" . | fromJsonArray | join ",") | quote }}
 - --health-port={{ int64 $server.healthPort }}
 - --metrics-port={{ int64 $server.metricsPort }}
-- {{ printf "--ui-address=%s" ($server.uiAddress | default "") | quote }}
+- {{ printf "--ui-address=%s" $server.uiAddress | quote }}
 - --shutdown-delay={{ include "device-api-server.seconds" $server.shutdownDelay }}s
 - --shutdown-timeout={{ include "device-api-server.seconds" $server.shutdownTimeout }}s
 - --provider-uids={{ include "device-api-server.numbers" $server.providerUids }}
@@ -249,7 +249,7 @@ nvidia
 {{- $root := index . 0 -}}
 {{- $values := index . 1 -}}
 name: {{ include "device-api-server.fullname" $root }}
-namespace: {{ default $root.Release.Namespace $values.namespace }}
+namespace: {{ default $root.Release.Namespace $values.namespace | quote }}
 labels:
   {{- include "device-api-server.labels" $root | nindent 2 }}
   {{- with $values.labels }}
