@@ -5,13 +5,15 @@ import { type Config, createConfig } from "../../src/server/config.ts";
 import { SERVE_FLAGS } from "../../src/server/flags.ts";
 import { parseFlags } from "../../src/server/flags-parse.ts";
 import { BINARY } from "../support/binary.ts";
-import { FLIPS, type Flip, valuesOf, WITHOUT_EFFECT } from "./flips.ts";
+import { FLIPS, type Flip, kindsChangedBy, valuesOf } from "./flips.ts";
 import {
   at,
   CHART,
   doubledItems,
   type HelmOutcome,
   hasHelm,
+  type KubeObject,
+  mapsOf,
   objectsIn,
   ofKind,
   render,
@@ -32,6 +34,27 @@ function configOf(args: readonly string[]): Config {
   return createConfig(values, HOST, "0");
 }
 
+/** Kinds of which there is one, or it says, something else. */
+function changedKinds(before: readonly KubeObject[], after: readonly KubeObject[]): string[] {
+  const kinds = new Set([...before, ...after].map(({ kind }) => kind));
+  const ofKindIn = (objects: readonly KubeObject[], kind: string) => objects.filter((object) => object.kind === kind);
+  return [...kinds].filter((kind) => !Bun.deepEquals(ofKindIn(before, kind), ofKindIn(after, kind))).sort();
+}
+
+/** Whether a list has all these items, or a map all these keys, somewhere in an object. */
+function holds(object: KubeObject, part: object): boolean {
+  const nodes = [...mapsOf(object)].flatMap(([, map]) => [map, ...Object.values(map)]);
+  return nodes.some((node) => isPart(part, node));
+}
+
+function isPart(part: unknown, whole: unknown): boolean {
+  if (Array.isArray(part)) {
+    return Array.isArray(whole) && part.every((item) => whole.some((other) => Bun.deepEquals(item, other)));
+  }
+  if (typeof part !== "object" || part === null || typeof whole !== "object" || whole === null) return part === whole;
+  return Object.entries(part).every(([key, value]) => isPart(value, (whole as Record<string, unknown>)[key]));
+}
+
 const values = documentedValues(await Bun.file(`${CHART}/values.yaml`).text());
 
 test("every value is flipped once below", () => {
@@ -45,16 +68,20 @@ describe.skipIf(!hasHelm)("each value", () => {
   });
 
   const rows = FLIPS.map((flip): [string, Flip] => [flip.path, flip]);
-  test.each(rows)("%s changes what is rendered, and the server takes the flags", async (path, flip) => {
+  test.each(rows)("%s reaches the objects that it is for, and the server takes the flags", async (_, flip) => {
     const before = flip.beside === undefined ? unchanged : await template(flip.beside);
     const after = await template(valuesOf(flip));
     expect([before.ok, after.ok, after.err]).toEqual([true, true, ""]);
-    expect(after.out === before.out).toBe(WITHOUT_EFFECT.includes(path));
     const objects = objectsIn(after.out);
+    const changed = changedKinds(objectsIn(before.out), objects);
+    expect(changed).toEqual([...kindsChangedBy(flip)]);
     expect(doubledItems(objects)).toEqual([]);
     const server = ofKind(objects, "DaemonSet");
     const config = configOf(stringsAt(server, "spec.template.spec.containers.0.args"));
     if (flip.config !== undefined) expect(flip.config[0](config)).toEqual(flip.config[1]);
+    else if (typeof flip.to === "object" && flip.to !== null) {
+      for (const kind of changed) expect([kind, holds(ofKind(objects, kind), flip.to)]).toEqual([kind, true]);
+    }
   });
 });
 

@@ -174,8 +174,40 @@ export const FLIPS: readonly Flip[] = [
   { path: "sidecars", to: [{ name: "beside", image: "localhost/beside" }] },
 ];
 
-/** Values that are accepted for the sake of existing files, and change nothing. */
-export const WITHOUT_EFFECT: readonly string[] = ["rbac.create"];
+const POD_AND_TEST = ["DaemonSet", "Pod"];
+/** Kinds of objects that a value changes, by the begin of its path; the longest counts. The Pod is that of the test. */
+const CHANGES: Readonly<Record<string, readonly string[]>> = {
+  "": ["DaemonSet"],
+  affinity: POD_AND_TEST,
+  fullnameOverride: ["DaemonSet", "NetworkPolicy", "Pod", "PriorityClass", "Service", "ServiceAccount"],
+  hostNetwork: POD_AND_TEST,
+  image: POD_AND_TEST,
+  "metrics.dashboard": ["ConfigMap"],
+  "metrics.enabled": ["Service"],
+  "metrics.podMonitor": ["PodMonitor"],
+  "metrics.prometheusRule": ["PrometheusRule"],
+  "metrics.serviceMonitor": ["ServiceMonitor"],
+  nameOverride: ["DaemonSet", "NetworkPolicy", "Pod", "PriorityClass", "Service", "ServiceAccount"],
+  networkPolicy: ["NetworkPolicy"],
+  nodeSelector: POD_AND_TEST,
+  priorityClass: ["DaemonSet", "PriorityClass"],
+  "rbac.create": [],
+  resources: POD_AND_TEST,
+  "server.insecureBind": ["DaemonSet", "NetworkPolicy"],
+  "server.metricsPort": ["DaemonSet", "Service"],
+  "server.unixSocket": POD_AND_TEST,
+  service: ["Service"],
+  serviceAccount: ["DaemonSet", "ServiceAccount"],
+  "serviceAccount.annotations": ["ServiceAccount"],
+  "socket.group": POD_AND_TEST,
+  tolerations: POD_AND_TEST,
+};
+
+/** The kinds of the objects that are others with the flip than without it, sorted. */
+export function kindsChangedBy({ path }: Flip): readonly string[] {
+  const prefixes = Object.keys(CHANGES).filter((prefix) => path.startsWith(prefix));
+  return CHANGES[prefixes.sort((a, b) => b.length - a.length)[0] ?? ""] ?? [];
+}
 
 /** What to set for a flip. */
 export function valuesOf(flip: Flip): Values {

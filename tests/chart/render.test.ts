@@ -15,6 +15,7 @@ import {
   template,
   templateBy,
 } from "./helm.ts";
+import type { Values } from "./values.ts";
 
 /** T-CHART-1: what the chart renders. */
 
@@ -137,17 +138,60 @@ describe.skipIf(!hasHelm)("the chart by default", () => {
   });
 
   test("lets in scrapes and probes, and nothing out", async () => {
-    expect(at(ofKind(await render(), "NetworkPolicy"), "spec")).toMatchObject({
+    expect(at(ofKind(await render(), "NetworkPolicy"), "spec")).toEqual({
+      podSelector: {
+        matchLabels: { "app.kubernetes.io/name": "device-api-server", "app.kubernetes.io/instance": "gpu" },
+      },
       policyTypes: ["Ingress", "Egress"],
       ingress: [{ ports: [{ port: "health" }] }, { ports: [{ port: "metrics" }] }],
       egress: [],
     });
   });
 
+  test("runs on nodes with GPUs, also where these are kept for pods that ask for some", async () => {
+    const objects = await render();
+    for (const spec of [at(ofKind(objects, "DaemonSet"), "spec.template.spec"), at(ofKind(objects, "Pod"), "spec")]) {
+      expect(at(spec, "nodeSelector")).toEqual({ "nvidia.com/gpu.present": "true" });
+      expect(at(spec, "tolerations")).toEqual([{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }]);
+    }
+  });
+
+  test("probes what kubelet can tell: life, readiness, and once that consumers can connect", async () => {
+    const server = await renderServer();
+    const get = (path: string) => ({ httpGet: { path, port: "health" }, initialDelaySeconds: 5, periodSeconds: 10 });
+    expect(at(server, "livenessProbe")).toEqual(get("/healthz"));
+    expect(at(server, "readinessProbe")).toEqual(get("/readyz"));
+    expect(at(server, "startupProbe.exec.command")).toEqual([BINARY, "healthcheck"]);
+    expect(at(server, "ports")).toContainEqual({ name: "health", containerPort: 8081 });
+  });
+
   test("tests as a consumer: another user, with the group and nothing else", async () => {
     const pod = ofKind(await render({ "socket.group": 77 }), "Pod");
-    expect(at(pod, "spec.securityContext")).toMatchObject({ runAsNonRoot: true, runAsUser: 65_533, runAsGroup: 77 });
-    expect(at(pod, "spec.containers.0.args")).toEqual(["get", "--target=unix:///var/run/device-api/device.sock"]);
+    expect(at(pod, "metadata.annotations")).toEqual({
+      "helm.sh/hook": "test",
+      "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    });
+    expect(at(pod, "spec")).toMatchObject({
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 65_533,
+        runAsGroup: 77,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+      volumes: [{ name: "socket", hostPath: { path: "/var/run/device-api", type: "Directory" } }],
+    });
+    expect(at(pod, "spec.containers.0")).toMatchObject({
+      args: ["get", "--target=unix:///var/run/device-api/device.sock"],
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      },
+      volumeMounts: [{ name: "socket", mountPath: "/var/run/device-api", readOnly: true }],
+    });
   });
 });
 
@@ -189,6 +233,34 @@ describe.skipIf(!hasHelm)("with NVML", () => {
 });
 
 describe.skipIf(!hasHelm)("values", () => {
+  test.each([[false], [true]])(
+    "a token is mounted where that is asked for: %p, and never in the test",
+    async (mounted) => {
+      const objects = await render({ "serviceAccount.automountServiceAccountToken": mounted });
+      expect(at(ofKind(objects, "ServiceAccount"), "automountServiceAccountToken")).toBe(mounted);
+      expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.automountServiceAccountToken")).toBe(mounted);
+      expect(at(ofKind(objects, "Pod"), "spec.automountServiceAccountToken")).toBe(false);
+    },
+  );
+
+  test("the socket's own resources are those of the container that prepares it, else the server's", async () => {
+    const resources = { limits: { memory: "1Gi" } };
+    const own = { limits: { memory: "32Mi" } };
+    const prepares = async (values: Values) => at(await renderPod(values), "initContainers.0.resources.limits.memory");
+    expect(await prepares({ resources })).toBe("1Gi");
+    expect(await prepares({ resources, "socket.prepare.resources": own })).toBe("32Mi");
+  });
+
+  test("SELinux options reach both pods", async () => {
+    const objects = await render({ "podSecurityContext.seLinuxOptions": { type: "spc_t" } });
+    for (const [kind, path] of [
+      ["DaemonSet", "spec.template.spec"],
+      ["Pod", "spec"],
+    ] as const) {
+      expect(at(ofKind(objects, kind), `${path}.securityContext.seLinuxOptions`)).toEqual({ type: "spc_t" });
+    }
+  });
+
   test("a wildcard address of older values files is bound to loopback", async () => {
     const args = stringsAt(await renderServer({ "server.grpcAddress": ":50051" }), "args");
     expect(args).toContain("--grpc-address=127.0.0.1:50051");
