@@ -29,13 +29,14 @@ if (import.meta.main) {
       offline: { type: "boolean", default: false },
       arch: { type: "string", default: "" },
       base: { type: "string" },
+      builder: { type: "string" },
       tag: { type: "string", default: packageJson.version },
     },
   });
   const started = performance.now();
   const arch = archOf(values.arch);
   mkdirSync(FOLDER, { recursive: true });
-  const settings = { arch, tag: values.tag, base: values.base };
+  const settings = { arch, tag: values.tag, base: values.base, builder: values.builder };
   const built = values.offline ? buildOffline(settings) : buildOnline(settings);
   say(`built ${NAME}:${values.tag} for ${arch.image} in ${seconds(performance.now() - started)}`);
   console.log(`${built.archive} ${built.digest}`);
@@ -44,12 +45,17 @@ if (import.meta.main) {
 interface Settings {
   readonly arch: Arch;
   readonly tag: string;
-  /** Undefined: the Containerfile's. */
+  /** The image to build on, and the one to build in; undefined: the Containerfile's. */
   readonly base: string | undefined;
+  readonly builder: string | undefined;
 }
 
 function buildOnline(settings: Settings): Built {
-  const args = settings.base === undefined ? {} : { BASE: settings.base };
+  const { base, builder } = settings;
+  const args = {
+    ...(base === undefined ? {} : { BASE: base }),
+    ...(builder === undefined ? {} : { BUILDER: builder }),
+  };
   if (Bun.which("buildah") !== null) return withBuildah(settings, (run) => run.build(".", "Containerfile", args));
   if (Bun.which("docker") !== null) return withDocker(settings, args);
   throw new Error("neither buildah nor docker is installed: one of them is needed to build an image");
@@ -88,7 +94,9 @@ function withBuildah({ arch, tag }: Settings, task: (run: Buildah) => void): Bui
   try {
     task({
       build(context, file, args, name = `${NAME}:${tag}`) {
-        const fixed = ["--timestamp=0", "--format=oci", "--isolation=chroot", `--platform=linux/${arch.image}`];
+        // Its own label would make the digest another one with each version of it.
+        const plain = ["--timestamp=0", "--identity-label=false", "--format=oci"];
+        const fixed = [...plain, "--isolation=chroot", `--platform=linux/${arch.image}`];
         must([...buildah, "build", ...fixed, ...buildArgs(args), "--tag", name, "--file", file, context]);
       },
     });

@@ -5,12 +5,20 @@ import { join } from "node:path";
 /** What an image's container is started from; `runc` needs root. */
 export interface Bundle extends Disposable {
   readonly rootfs: string;
+  /** What the image says of itself. */
+  readonly image: ImageConfig;
   /** What the image says, as umoci turned it into a runtime's configuration. */
   readonly process: ImageProcess;
   /** Runs a command to its end, as kubelet would with the chart's security context. */
   run(options: RunOptions): Promise<Ended>;
   /** Starts the container and leaves it running. */
   start(options: RunOptions): Started;
+}
+
+interface ImageConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly config: { readonly Labels?: Readonly<Record<string, string>>; readonly ExposedPorts?: object };
 }
 
 interface ImageProcess {
@@ -39,6 +47,8 @@ export interface Started extends AsyncDisposable {
   /** As the host sees it. */
   pid(): number;
   exec(args: readonly string[]): Promise<Ended>;
+  /** Ends it at once; what it had written. */
+  kill(): Promise<Ended>;
   /** SIGTERM; resolves to the exit status. */
   stop(): Promise<number>;
 }
@@ -58,6 +68,7 @@ export function unpackImage(archive: string, reference: string): Bundle {
   };
   return {
     rootfs: join(bundle, "rootfs"),
+    image: imageConfigIn(layout),
     process: config.process,
     run: (options) => ended(write(options)),
     start(options) {
@@ -66,6 +77,13 @@ export function unpackImage(archive: string, reference: string): Bundle {
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** The only image of an OCI layout. */
+function imageConfigIn(layout: string): ImageConfig {
+  const read = (path: string) => JSON.parse(readFileSync(join(layout, path), "utf8"));
+  const blob = (digest: string) => read(join("blobs", digest.replace(":", "/")));
+  return blob(blob(read("index.json").manifests[0].digest).config.digest);
 }
 
 /** A read-only root, no capability but those given, no new privileges: what the chart asks of kubelet. */
@@ -99,6 +117,11 @@ function started(command: readonly string[], state: string, id: string): Started
       return Number(JSON.parse(found)["pid"]);
     },
     exec: (args) => runc("exec", id, ...args),
+    async kill() {
+      await runc("delete", "--force", id);
+      const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+      return { status: await child.exited, out, err };
+    },
     async stop() {
       await runc("kill", id, "TERM");
       return await child.exited;

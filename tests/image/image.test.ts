@@ -32,11 +32,23 @@ let bundle: Bundle;
 let host: string;
 let folders: Record<string, string>;
 
-function build(): { archive: string; digest: string } {
-  const done = Bun.spawnSync([process.execPath, "scripts/image/image.ts", "--offline"], { cwd: root });
+function build(...args: readonly string[]): { archive: string; digest: string } {
+  const done = Bun.spawnSync([process.execPath, "scripts/image/image.ts", "--offline", ...args], { cwd: root });
   if (!done.success) throw new Error(done.stderr.toString());
   const [archive = "", digest = ""] = done.stdout.toString().trim().split(" ");
   return { archive, digest };
+}
+
+/** The machine that a program is for, as its ELF header says. */
+const machineOf = (file: string) => readFileSync(file).readUInt16LE(18);
+const MACHINE_OF_ARM64 = 183;
+
+async function socketAppears(server: Started, socket: string): Promise<void> {
+  const deadline = performance.now() + READY_LIMIT_MS;
+  while (!existsSync(socket)) {
+    if (performance.now() > deadline) throw new Error(`no socket: ${JSON.stringify(await server.kill())}`);
+    await Bun.sleep(50);
+  }
 }
 
 /** Each regular file and link of the image, by its path in it. */
@@ -86,6 +98,28 @@ describe.skipIf(!canRun)(`the image (needs root and ${TOOLS.join(", ")})`, () =>
     expect(env).toEqual(expect.arrayContaining(["BUN_OPTIONS=", "BUN_BE_BUN="]));
   });
 
+  test("its labels say what it is, and nothing of what built it", () => {
+    const commit = Bun.spawnSync(["git", "rev-parse", "HEAD"], { cwd: root }).stdout.toString().trim();
+    expect(bundle.image.config.Labels).toEqual({
+      "org.opencontainers.image.title": "device-api-server",
+      "org.opencontainers.image.description": expect.stringMatching(/^Node-local server .*\.$/),
+      "org.opencontainers.image.licenses": packageJson.license,
+      "org.opencontainers.image.version": packageJson.version,
+      "org.opencontainers.image.revision": expect.stringMatching(new RegExp(`^(${commit}(-dirty)?|unknown)$`)),
+    });
+    expect(bundle.image.config.ExposedPorts).toEqual({ "8081/tcp": {}, "9090/tcp": {} });
+  });
+
+  test("that for another architecture has its binary and its libraries", () => {
+    const { archive } = build("--arch=arm64");
+    using other = unpackImage(archive, `localhost/device-api-server:${packageJson.version}`);
+    expect(other.image).toMatchObject({ architecture: "arm64", os: "linux" });
+    expect(other.image.config).toEqual(bundle.image.config);
+    for (const file of ["usr/bin/device-api-server", "lib/aarch64-linux-gnu/libc.so.6"]) {
+      expect([file, machineOf(join(other.rootfs, file))]).toEqual([file, MACHINE_OF_ARM64]);
+    }
+  });
+
   test("the binary is the one that was built, and nobody may write it", () => {
     const path = join(bundle.rootfs, "usr/bin/device-api-server");
     const digestOf = (file: string) => new Bun.CryptoHasher("sha256").update(readFileSync(file)).digest("hex");
@@ -101,8 +135,7 @@ describe.skipIf(!canRun)(`the image (needs root and ${TOOLS.join(", ")})`, () =>
       const args = ["prepare-socket-dir", "--uid=65532", `--gid=${GROUP}`, SOCKET_FOLDER];
       expect(await bundle.run({ ...asRoot, args, folders })).toMatchObject({ status: 0, err: "" });
       server = bundle.start({ args: ["serve", "--simulate=2", "--shutdown-delay=0", "--provider-uids=0"], folders });
-      const deadline = Date.now() + READY_LIMIT_MS;
-      while (!existsSync(join(host, "device-api/device.sock")) && Date.now() < deadline) await Bun.sleep(50);
+      await socketAppears(server, join(host, "device-api/device.sock"));
     });
 
     afterAll(async () => {
