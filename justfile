@@ -68,12 +68,12 @@ export ZIG_DEBUG_CMD := "1"
 @build: _tools
     exec bun scripts/build.ts
 
-# make an image in dist/image; --offline: on Debian's packages; --arch=arm64: for another machine; --tag, --base
+# make an image in dist/image; --offline: on Debian's packages; --arch=arm64; --tag, --base, --builder
 [no-exit-message]
 @image *arguments: build
     exec bun scripts/image/image.ts "$@"
 
-# build the image offline and run it; needs root, buildah, umoci and runc
+# build the image offline and run it, and what is for the other architecture; needs root, buildah, umoci and runc
 [no-exit-message]
 @test-image: build
     exec bun scripts/test.ts image
@@ -110,11 +110,11 @@ export ZIG_DEBUG_CMD := "1"
 @zig: _tools
     exec bun scripts/build.ts --embedded-only
 
-# make the deb and the rpm of this machine's architecture, dist/packages
+# make the deb and the rpm, dist/packages; --arch=arm64: for another machine
 [no-exit-message]
-@package: build
+@package *arguments: build
     bun scripts/go-tools.ts nfpm
-    exec bun scripts/package.ts
+    exec bun scripts/package.ts "$@"
 
 # remove what build and test made; the toolchain stays
 @clean:

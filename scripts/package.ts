@@ -1,22 +1,42 @@
-/** Makes dist/packages/*.deb and *.rpm of the binary that is there, with nfpm. */
-import { mkdirSync } from "node:fs";
+/**
+ * Makes the deb and the rpm with nfpm: in dist/packages of the binary that is there, or with --arch=arm64 or
+ * --arch=amd64 in a folder of its own below it, of one for that machine.
+ */
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
+import { archOf, isForeign } from "./image/arch.ts";
+import { putBinary } from "./image/binary.ts";
 
-const ARCH: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64: "amd64", arm64: "arm64" };
-const FOLDER = "dist/packages/";
+const FOLDER = resolve("dist/packages");
 
-const arch = ARCH[process.arch];
-if (arch === undefined) throw new Error(`no packages for ${process.arch}`);
+const { values } = parseArgs({ options: { arch: { type: "string", default: "" } } });
+const arch = archOf(values.arch);
 if (Bun.which("nfpm") === null) {
   console.error("package: nfpm is missing; it is made from its Go module, which takes Go");
   process.exit(1);
 }
-mkdirSync(FOLDER, { recursive: true });
-for (const packager of ["deb", "rpm"]) {
-  const done = Bun.spawnSync(["nfpm", "package", "-f", "packaging/nfpm.yaml", "-p", packager, "-t", FOLDER], {
-    env: { ...process.env, PACKAGE_ARCH: arch, PACKAGE_VERSION: packageJson.version },
+const output = isForeign(arch) ? join(FOLDER, arch.image) : FOLDER;
+mkdirSync(output, { recursive: true });
+const stage = mkdtempSync(resolve("dist/tmp.package-"));
+try {
+  // What packaging/nfpm.yaml names by its path.
+  cpSync("packaging", join(stage, "packaging"), { recursive: true });
+  for (const name of ["LICENSE", "README.md"]) copyFileSync(name, join(stage, name));
+  putBinary(arch, join(stage, "dist/device-api-server"));
+  for (const packager of ["deb", "rpm"]) console.log(make(packager));
+} finally {
+  rmSync(stage, { recursive: true, force: true });
+}
+
+/** What nfpm says last: the path of the package. */
+function make(packager: string): string {
+  const done = Bun.spawnSync(["nfpm", "package", "-f", "packaging/nfpm.yaml", "-p", packager, "-t", `${output}/`], {
+    cwd: stage,
+    env: { ...process.env, PACKAGE_ARCH: arch.image, PACKAGE_VERSION: packageJson.version },
     stderr: "inherit",
   });
-  if (!done.success) process.exit(1);
-  console.log(done.stdout.toString().trim().split("\n").at(-1));
+  if (!done.success) throw new Error(`nfpm made no ${packager}`);
+  return done.stdout.toString().trim().split("\n").at(-1) ?? "";
 }

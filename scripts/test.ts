@@ -65,7 +65,7 @@ const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
   unit: () => inTurn([() => check(ZIG_TEST), () => check(EMBEDDED), unitTests]),
   e2e: () => inTurn([wholeProcessTests]),
   chart: () => inTurn([() => goTools("helm", "helm3"), () => inFolder("tests/chart")]),
-  image: () => inTurn([() => inFolder("tests/image")]),
+  image: () => inTurn([() => goTools("nfpm"), () => inFolder("tests/image")]),
   gpu: () => inTurn([() => inFolder("tests/gpu")]),
   all: () =>
     inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(EMBEDDED), unitTests, wholeProcessTests]),
