@@ -188,6 +188,16 @@ describe("GPUs", () => {
     expect(provider.facts()).toMatchObject({ driverVersion: "590.1", nvmlVersion: "14.590.1" });
   });
 
+  test("without health checks wait for no events: the provider is not degraded for want of them", async () => {
+    for (const healthCheck of [false, true]) {
+      const { launcher, provider, round, started } = await playProvider({ healthCheck });
+      launcher.last.ready({ events: false });
+      await round();
+      await started;
+      expect(provider.facts()).toMatchObject({ state: healthCheck ? "degraded" : "running", monitorRunning: true });
+    }
+  });
+
   test("are only enumerated without health checks", async () => {
     const { host, launcher, live } = await playRunningProvider({ healthCheck: false });
     launcher.last.event(xidEvent(79, "GPU-05", 10));

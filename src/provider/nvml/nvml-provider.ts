@@ -203,7 +203,8 @@ export class NvmlProvider implements Provider {
     const { driverVersion, nvmlVersion, libraryPath, gpuCount, events } = ready;
     this.#options.log.info("NVML is initialised", { driverVersion, nvmlVersion, libraryPath, gpuCount, events });
     this.#onVersions(driverVersion, nvmlVersion);
-    this.#step({ kind: "ready", events });
+    // Without health checks nobody waits for events, and nothing is degraded for want of them.
+    this.#step({ kind: "ready", events: events || !this.#options.healthCheck });
   }
 
   /** "" where the version could not be read, which says nothing about the driver: the last known one stands. */
