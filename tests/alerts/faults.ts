@@ -10,6 +10,8 @@ const { registerGpu, heartbeat } = ProviderService.method;
 
 /** A request without fields, as gRPC frames it. */
 const EMPTY_MESSAGE = Buffer.alloc(5);
+/** Against hangs. */
+const WATCH_LIMIT_MS = 60_000;
 
 /** One machine on which each GPU has something else; the last has retired pages. */
 export const GPU_FAULTS: readonly string[] = [
@@ -51,20 +53,28 @@ export class Callers implements Disposable {
   }
 
   /**
-   * Ends the server while a watch takes no data: the others end with UNAVAILABLE, and it goes on to show its metrics
-   * until the time for the drain is up.
+   * Asks the server to end while a watch takes no data: the others end with UNAVAILABLE, and it goes on to show its
+   * metrics until that watch is released.
    */
-  async holdDrain(): Promise<void> {
+  async holdDrain(): Promise<AsyncDisposable> {
     const settings = { initialWindowSize: 0 };
     const session = connect(`http://${this.#binary.tcpTarget}`, { settings }).on("error", () => {});
     const path = "/nvidia.device.v1alpha1.GpuService/WatchGpus";
     const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
     const request = session.request(headers).on("error", () => {});
     request.end(EMPTY_MESSAGE);
-    while ((await this.#binary.metric("device_api_server_watch_streams_active")) < 2) await Bun.sleep(20);
+    const deadline = performance.now() + WATCH_LIMIT_MS;
+    while ((await this.#binary.metric("device_api_server_watch_streams_active")) < 2) {
+      if (performance.now() > deadline) throw new Error("the second watch does not begin");
+      await Bun.sleep(20);
+    }
     this.#binary.process.kill("SIGTERM");
-    await this.#binary.process.exited;
-    session.destroy();
+    return {
+      [Symbol.asyncDispose]: async () => {
+        session.destroy();
+        await this.#binary.process.exited;
+      },
+    };
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RULE_FILES } from "./rule-files.ts";
@@ -33,33 +32,32 @@ const START_LIMIT_MS = 60_000;
 
 export async function startPrometheus(...targets: readonly string[]): Promise<PrometheusServer> {
   const folder = mkdtempSync(join(tmpdir(), "prometheus-"));
-  const port = await freePort();
   mkdirSync(join(folder, "data"));
   writeFileSync(join(folder, "prometheus.yml"), configuration(targets));
   const flags = [
     `--config.file=${join(folder, "prometheus.yml")}`,
     `--storage.tsdb.path=${join(folder, "data")}`,
-    `--web.listen-address=127.0.0.1:${port}`,
-    "--log.level=warn",
+    "--web.listen-address=127.0.0.1:0",
   ];
   const child = Bun.spawn([PROMETHEUS ?? "prometheus", ...flags], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
   });
-  const log = new Response(child.stderr).text();
-  const url = `http://127.0.0.1:${port}`;
+  const log = new Log(child.stderr);
   const close = async (): Promise<void> => {
     child.kill("SIGKILL");
     await child.exited;
     rmSync(folder, { recursive: true, force: true });
   };
   const deadline = performance.now() + START_LIMIT_MS;
-  while (!(await isReady(url))) {
+  let url = "";
+  while (url === "" || !(await isReady(url))) {
+    url = /"Listening on" address=(\S+)/.exec(log.text)?.[1]?.replace(/^/, "http://") ?? "";
     if (child.exitCode === null && performance.now() < deadline) await Bun.sleep(50);
     else {
       await close();
-      throw new Error(`Prometheus does not start: ${await log}`);
+      throw new Error(`Prometheus does not start: ${log.text}`);
     }
   }
   return {
@@ -72,6 +70,20 @@ export async function startPrometheus(...targets: readonly string[]): Promise<Pr
     },
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** What a process has written so far. It picks its own port, and says there which. */
+class Log {
+  text = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    void this.#collect(stream);
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) this.text += decoder.decode(chunk, { stream: true });
+  }
 }
 
 /** JSON is YAML. */
@@ -93,13 +105,4 @@ async function ask<T>(url: string): Promise<T> {
   const answer = (await (await fetch(url)).json()) as { status: string; error?: string; data: T };
   if (answer.status !== "success") throw new Error(`${answer.error}: ${url}`);
   return answer.data;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
