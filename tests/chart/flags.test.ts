@@ -41,10 +41,24 @@ function changedKinds(before: readonly KubeObject[], after: readonly KubeObject[
   return [...kinds].filter((kind) => !Bun.deepEquals(ofKindIn(before, kind), ofKindIn(after, kind))).sort();
 }
 
-/** Whether a list has all these items, or a map all these keys, somewhere in an object. */
-function holds(object: KubeObject, part: object): boolean {
-  const nodes = [...mapsOf(object)].flatMap(([, map]) => [map, ...Object.values(map)]);
-  return nodes.some((node) => isPart(part, node));
+/** What a value is called in the objects, where that is another name than in the values. */
+const NAMES: Readonly<Record<string, string>> = {
+  additionalRules: "rules",
+  extraVolumeMounts: "volumeMounts",
+  extraVolumes: "volumes",
+  grpcFrom: "from",
+  metricsFrom: "from",
+  podAnnotations: "annotations",
+  podLabels: "labels",
+  podSecurityContext: "securityContext",
+  sidecars: "containers",
+};
+
+/** Whether there is a list with all these items, or a map with all these keys, under the value's name. */
+function holds(object: KubeObject, path: string, part: object): boolean {
+  const last = path.split(".").at(-1) ?? "";
+  const name = NAMES[last] ?? last;
+  return [...mapsOf(object)].some(([, map]) => name in map && isPart(part, map[name]));
 }
 
 function isPart(part: unknown, whole: unknown): boolean {
@@ -80,7 +94,8 @@ describe.skipIf(!hasHelm)("each value", () => {
     const config = configOf(stringsAt(server, "spec.template.spec.containers.0.args"));
     if (flip.config !== undefined) expect(flip.config[0](config)).toEqual(flip.config[1]);
     else if (typeof flip.to === "object" && flip.to !== null) {
-      for (const kind of changed) expect([kind, holds(ofKind(objects, kind), flip.to)]).toEqual([kind, true]);
+      for (const kind of changed)
+        expect([kind, holds(ofKind(objects, kind), flip.path, flip.to)]).toEqual([kind, true]);
     }
   });
 });

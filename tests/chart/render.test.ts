@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import {
   at,
-  HELM3,
+  CHART,
   hasHelm,
-  hasHelm3,
+  helm,
   type KubeObject,
   mapsOf,
   objectsIn,
@@ -13,13 +13,20 @@ import {
   renderServer,
   stringsAt,
   template,
-  templateBy,
 } from "./helm.ts";
 import type { Values } from "./values.ts";
 
 /** T-CHART-1: what the chart renders. */
 
 const BINARY = "/usr/bin/device-api-server";
+
+/** Every object that the chart can make. */
+const EVERYTHING: Values = {
+  "metrics.serviceMonitor.enabled": true,
+  "metrics.podMonitor.enabled": true,
+  "metrics.prometheusRule.enabled": true,
+  "metrics.dashboard.enabled": true,
+};
 
 const kindsOf = (objects: readonly KubeObject[]) => objects.map(({ kind }) => kind).sort();
 
@@ -35,10 +42,41 @@ describe.skipIf(!hasHelm)("the chart by default", () => {
     ]);
   });
 
+  test("gives every object the version of its kind, and a name that begins with the release's", async () => {
+    const found = (await render(EVERYTHING)).map((object) => [
+      object.kind,
+      at(object, "apiVersion"),
+      object.metadata.name,
+    ]);
+    expect(found.sort()).toEqual([
+      ["ConfigMap", "v1", "gpu-device-api-server-dashboard"],
+      ["DaemonSet", "apps/v1", "gpu-device-api-server"],
+      ["NetworkPolicy", "networking.k8s.io/v1", "gpu-device-api-server"],
+      ["Pod", "v1", "gpu-device-api-server-test"],
+      ["PodMonitor", "monitoring.coreos.com/v1", "gpu-device-api-server"],
+      ["PriorityClass", "scheduling.k8s.io/v1", "gpu-device-api-server.gpu-ns-1000000000"],
+      ["PrometheusRule", "monitoring.coreos.com/v1", "gpu-device-api-server"],
+      ["Service", "v1", "gpu-device-api-server-metrics"],
+      ["ServiceAccount", "v1", "gpu-device-api-server"],
+      ["ServiceMonitor", "monitoring.coreos.com/v1", "gpu-device-api-server"],
+    ]);
+  });
+
   test("puts every object into the release's namespace, under the release's labels", async () => {
-    for (const { kind, metadata } of await render()) {
+    for (const { kind, metadata } of await render(EVERYTHING)) {
       if (kind !== "PriorityClass") expect([kind, metadata.namespace]).toEqual([kind, "gpu-ns"]);
-      expect(at(metadata, "labels")).toHaveProperty(["app.kubernetes.io/instance"], "gpu");
+      const { version } = await Bun.file(`${CHART}/../../package.json`).json();
+      const labels = { "helm.sh/chart": `device-api-server-${version}`, "app.kubernetes.io/instance": "gpu" };
+      expect(at(metadata, "labels")).toMatchObject(
+        kind === "Pod"
+          ? { ...labels, "app.kubernetes.io/name": "device-api-server-test" }
+          : {
+              ...labels,
+              "app.kubernetes.io/name": "device-api-server",
+              "app.kubernetes.io/version": version,
+              "app.kubernetes.io/managed-by": "Helm",
+            },
+      );
     }
   });
 
@@ -195,43 +233,6 @@ describe.skipIf(!hasHelm)("the chart by default", () => {
   });
 });
 
-describe.skipIf(!hasHelm)("with NVML", () => {
-  const NVML = { "nvml.enabled": true };
-  const variables = async (values: object) => {
-    const found = at(await renderServer({ ...NVML, ...values }), "env") as readonly { name: string }[];
-    return found.map(({ name }) => name).filter((name) => name.startsWith("NVIDIA_") && !name.endsWith("_TARGET"));
-  };
-
-  test("the pod has the nvidia runtime class, and sees all GPUs with the right to ask them", async () => {
-    const pod = await renderPod(NVML);
-    expect(at(pod, "runtimeClassName")).toBe("nvidia");
-    const variables = { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "utility" };
-    for (const [name, value] of Object.entries(variables)) {
-      expect(at(pod, "containers.0.env")).toEqual(expect.arrayContaining([{ name, value }]));
-    }
-  });
-
-  test("a mounted driver root takes the place of the runtime class", async () => {
-    const pod = await renderPod({ ...NVML, "nvml.hostDriverRoot": "/" });
-    expect(at(pod, "runtimeClassName")).toBeUndefined();
-    const mount = { name: "driver-root", mountPath: "/run/nvidia/driver", readOnly: true };
-    expect(at(pod, "containers.0.volumeMounts.2")).toEqual({ ...mount, mountPropagation: "HostToContainer" });
-    expect(at(pod, "volumes.2")).toEqual({
-      name: "driver-root",
-      hostPath: { path: "/", type: "DirectoryOrCreate" },
-    });
-    expect(await variables({ "nvml.hostDriverRoot": "/" })).toEqual([]);
-  });
-
-  test.each([
-    ["", "nvidia"],
-    ["other", "other"],
-    ["none", undefined],
-  ])("the runtime class %p makes %p", async (runtimeClassName, expected) => {
-    expect(at(await renderPod({ ...NVML, runtimeClassName }), "runtimeClassName")).toBe(expected);
-  });
-});
-
 describe.skipIf(!hasHelm)("values", () => {
   test.each([[false], [true]])(
     "a token is mounted where that is asked for: %p, and never in the test",
@@ -321,6 +322,23 @@ describe.skipIf(!hasHelm)("values", () => {
     expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.priorityClassName")).toBe("system-node-critical");
   });
 
+  test("a release of the chart's name gives its name to the objects once", async () => {
+    const { out } = await helm("template", "my-device-api-server", CHART);
+    expect(ofKind(objectsIn(out), "DaemonSet").metadata.name).toBe("my-device-api-server");
+  });
+
+  test.each([
+    [{}, "gpu-device-api-server"],
+    [{ "serviceAccount.name": "own" }, "own"],
+    [{ "serviceAccount.create": false }, "default"],
+    [{ "serviceAccount.create": false, "serviceAccount.name": "there" }, "there"],
+  ])("with %p the service account is %s", async (values, name) => {
+    const objects = await render(values);
+    expect(at(ofKind(objects, "DaemonSet"), "spec.template.spec.serviceAccountName")).toBe(name);
+    const made = objects.filter(({ kind }) => kind === "ServiceAccount").map(({ metadata }) => metadata.name);
+    expect(made).toEqual("serviceAccount.create" in values ? [] : [name]);
+  });
+
   test("long names give names and labels that an API server takes", async () => {
     const objects = await render({ fullnameOverride: "g".repeat(63), nameOverride: "n".repeat(63) });
     for (const { kind, metadata } of objects) {
@@ -336,31 +354,5 @@ describe.skipIf(!hasHelm)("values", () => {
     const refused = await template({}, "--kube-version=1.24.9");
     expect([ok, refused.ok]).toEqual([true, false]);
     expect(refused.err).toContain("1.25");
-  });
-});
-
-describe.skipIf(!hasHelm || !hasHelm3)("Helm 3", () => {
-  const everything = {
-    "nvml.enabled": true,
-    "metrics.serviceMonitor.enabled": true,
-    "metrics.podMonitor.enabled": true,
-    "metrics.prometheusRule.enabled": true,
-    "metrics.dashboard.enabled": true,
-  };
-
-  // Built from its module, Helm 3 takes the cluster that is not there for one of version 1.20.
-  const CLUSTER = "--kube-version=1.30.0";
-
-  test.each([[{}], [everything]])("renders %p as Helm 4 does", async (values) => {
-    const sorted = (objects: readonly KubeObject[]) => {
-      return objects.toSorted((a, b) => `${a.kind}/${a.metadata.name}`.localeCompare(`${b.kind}/${b.metadata.name}`));
-    };
-    const { out } = await templateBy(HELM3, values, CLUSTER);
-    expect(sorted(objectsIn(out))).toEqual(sorted(await render(values, CLUSTER)));
-  });
-
-  test("refuses what Helm 4 refuses, by the value's path", async () => {
-    const { ok, err } = await templateBy(HELM3, { "server.helthPort": 1 }, CLUSTER);
-    expect([ok, err]).toEqual([false, expect.stringContaining("'helthPort' not allowed")]);
   });
 });
