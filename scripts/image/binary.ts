@@ -35,8 +35,8 @@ function crossBuild(arch: Arch, output: string): void {
   mkdirSync("dist", { recursive: true });
   const folder = mkdtempSync(resolve("dist/tmp.cross-"));
   try {
-    // The sources name the shim by a path relative to themselves.
-    cpSync("src", join(folder, "src"), { recursive: true });
+    // The sources name the shim and the page, which `just build` makes, by paths relative to themselves.
+    for (const path of ["src", "dist/page"]) cpSync(path, join(folder, path), { recursive: true });
     for (const name of ["package.json", "tsconfig.json"]) copyFileSync(name, join(folder, name));
     symlinkSync(resolve("node_modules"), join(folder, "node_modules"));
     must(["zig", "build", `-Darch=${arch.zig}`, "--prefix", join(folder, "dist/native")], "zig");
