@@ -83,7 +83,7 @@ export ZIG_DEBUG_CMD := "1"
 @test-gpu: build
     exec bun scripts/test.ts gpu
 
-# the chart's tests; Helm is built on first use, where Go is present (several minutes)
+# the chart's tests with Helm, which is built on first use, where Go is present (several minutes); `test` has the others
 [no-exit-message]
 @chart-test: build
     exec bun scripts/test.ts chart
