@@ -63,6 +63,11 @@ export ZIG_DEBUG_CMD := "1"
 @gen-check: _tools
     exec bun scripts/gen.ts --check
 
+# the binary beside a grpc-go server, on this machine: rates, latencies, CPU, memory; needs Go; --help, --quick
+[no-exit-message]
+@bench *arguments: build
+    exec bun bench/server.ts "$@"
+
 # make dist/device-api-server, if its sources changed
 [no-exit-message]
 @build: _tools
@@ -118,7 +123,7 @@ export ZIG_DEBUG_CMD := "1"
 
 # remove what build and test made; the toolchain stays
 @clean:
-    rm -rf dist zig/.zig-cache zig/zig-out .tools/cache
+    rm -rf dist bench/go/device zig/.zig-cache zig/zig-out .tools/cache
 
 # fails with one line where the toolchain is missing, instead of a "command not found" of some recipe
 [no-exit-message]

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"device-api-server/bench/go/device/v1alpha1"
+)
+
+const callBuffer = 256 << 10
+
+// caller keeps so many calls in flight on one connection: each that ends starts the next.
+type caller struct {
+	conn *conn
+	work *work
+	// more says at the end of a call whether there is another.
+	more func(now time.Time) bool
+	// ended is told of each call that went well.
+	ended func(s *slot, now time.Time)
+
+	inFlight int
+	calls    int
+}
+
+// slot is one call after the other.
+type slot struct {
+	caller  *caller
+	call    call
+	request int
+	sent    time.Time
+	replies int
+	// Of the reply.
+	bytes   int
+	version int64
+}
+
+func (c *caller) run(outstanding int) error {
+	for range outstanding {
+		s := &slot{caller: c}
+		s.call = call{path: c.work.path, onMessage: s.onMessage, onEnd: s.onEnd}
+		if err := s.start(); err != nil {
+			return err
+		}
+	}
+	for c.inFlight > 0 {
+		if err := c.conn.read(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *slot) start() error {
+	s.request, s.call.request = s.caller.work.next()
+	s.replies = 0
+	s.caller.inFlight++
+	s.sent = time.Now()
+	return s.caller.conn.start(&s.call)
+}
+
+func (s *slot) onMessage(reply []byte) (err error) {
+	s.replies++
+	s.caller.calls++
+	s.bytes = len(reply)
+	s.version, err = s.caller.work.check(s.request, reply, s.caller.calls%sampleEvery == 0)
+	return err
+}
+
+func (s *slot) onEnd(status string) error {
+	if status != "0" || s.replies != 1 {
+		return fmt.Errorf("%s ended with grpc-status %q after %d replies", s.call.path, status, s.replies)
+	}
+	now := time.Now()
+	s.caller.inFlight--
+	s.caller.ended(s, now)
+	if s.caller.more(now) {
+		return s.start()
+	}
+	return nil
+}
+
+func register(o options) error {
+	registrations, err := newWork("register", o.gpus, nil)
+	if err != nil {
+		return err
+	}
+	conn, err := dial(o.target, callBuffer)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	done := 0
+	outstanding := min(o.outstanding, o.gpus)
+	c := &caller{conn: conn, work: registrations}
+	c.ended = func(*slot, time.Time) { done++ }
+	c.more = func(time.Time) bool { return done+c.inFlight < o.gpus }
+	return c.run(outstanding)
+}
+
+// listOnce is the check at the start: every GPU is there, with what it should have.
+func listOnce(target string, gpus int) (*v1alpha1.GpuList, error) {
+	conn, err := dial(target, callBuffer)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.close()
+	var list *v1alpha1.GpuList
+	once := &work{path: gpuService + "ListGpus", requests: [][]byte{encoded(&v1alpha1.ListGpusRequest{})}}
+	once.check = func(_ int, reply []byte, _ bool) (_ int64, err error) {
+		list, err = decodeList(reply, gpus)
+		return 0, err
+	}
+	c := &caller{conn: conn, work: once}
+	c.ended = func(*slot, time.Time) {}
+	c.more = func(time.Time) bool { return false }
+	err = c.run(1)
+	return list, err
+}
+
+func measureCalls(o options, done *result) error {
+	list, err := listOnce(o.target, o.gpus)
+	if err != nil {
+		return err
+	}
+	calls, err := newWork(o.do, o.gpus, list)
+	if err != nil {
+		return err
+	}
+	watchers, err := openWatchers(o.target, o.watchers, o.gpus)
+	if err != nil {
+		return err
+	}
+	defer watchers.close()
+
+	from := time.Now().Add(o.warmup)
+	to := from.Add(o.duration)
+	callers := make([]*caller, o.connections)
+	latencies := make([][]time.Duration, o.connections)
+	bytes := make([]int, o.connections)
+	ended := make(chan error, o.connections)
+	for i := range callers {
+		conn, err := dial(o.target, callBuffer)
+		if err != nil {
+			return err
+		}
+		defer conn.close()
+		latencies[i] = make([]time.Duration, 0, 1<<16)
+		callers[i] = &caller{
+			conn: conn,
+			work: calls,
+			more: func(now time.Time) bool { return now.Before(to) },
+			ended: func(s *slot, now time.Time) {
+				if !now.Before(from) && now.Before(to) {
+					latencies[i] = append(latencies[i], now.Sub(s.sent))
+					bytes[i] += s.bytes
+				}
+			},
+		}
+		go func() { ended <- callers[i].run(o.outstanding) }()
+	}
+	time.Sleep(time.Until(from))
+	start, err := startMeter(o.pid)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Until(to))
+	if err := start.stop(done); err != nil {
+		return err
+	}
+	for range callers {
+		if err := <-ended; err != nil {
+			return err
+		}
+	}
+	var all []time.Duration
+	total, made := 0, 0
+	for i := range callers {
+		all = append(all, latencies[i]...)
+		total += bytes[i]
+		made += callers[i].calls
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("no call ended within %v", o.duration)
+	}
+	if o.do == "update" {
+		if err := watchers.await(made); err != nil {
+			return err
+		}
+		done.Events = made * o.watchers
+	}
+	done.Calls, done.Seconds = len(all), o.duration.Seconds()
+	done.ReplyBytes = float64(total) / float64(len(all))
+	done.Latency = quantiles(all)
+	return nil
+}

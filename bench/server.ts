@@ -1,0 +1,72 @@
+/** `just bench`: the compiled binary beside the reference server of bench/go; `just bench --help` has more. */
+import { resolve } from "node:path";
+import { say } from "../scripts/process.ts";
+import { buildGoPrograms } from "./server/go-programs.ts";
+import { createLoad, type Load } from "./server/load.ts";
+import { type Surroundings, surroundings } from "./server/machine.ts";
+import { HELP, type Options, parseOptions, UsageError } from "./server/options.ts";
+import { planFor } from "./server/plan.ts";
+import { type Scenario, scenarios } from "./server/scenarios.ts";
+import { createSheet, ratioOf, render, type Sheet } from "./server/sheet.ts";
+import { ourServer, referenceServer, type Subject } from "./server/subject.ts";
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const options = parseOptions(args);
+    if (options === "help") console.log(HELP.trimEnd());
+    else await bench(options);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`bench: ${error.message}`);
+    return 2;
+  }
+}
+
+async function bench(options: Options): Promise<void> {
+  const go = buildGoPrograms();
+  const ours = ourServer("ours", options.binary);
+  const peer = options.peer === undefined ? referenceServer(go.reference) : ourServer("peer", options.peer);
+  const subjects = [ours, peer] as const;
+  const chosen = scenarios(planFor(options.quick, options.repetitions)).filter(({ name }) =>
+    options.scenarios.includes(name),
+  );
+  const binaries = [options.binary, ...(options.peer === undefined ? [] : [options.peer])];
+  const where = surroundings(binaries.map((path) => resolve(path)));
+  const sheet = createSheet();
+  for (const scenario of chosen) await measure(scenario, subjects, createLoad(go.load), sheet);
+  print(options, where, [ours.label, peer.label], sheet);
+}
+
+/** The servers take turns, and who comes first, too: what else happens on the machine hits both. */
+async function measure(
+  scenario: Scenario,
+  subjects: readonly [Subject, Subject],
+  load: Load,
+  sheet: Sheet,
+): Promise<void> {
+  const started = performance.now();
+  for (let round = 0; round < scenario.repetitions; round++) {
+    for (const server of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      sheet.add(scenario, server, await scenario.measure(subjects[server], load));
+    }
+  }
+  const title = [scenario.section, scenario.name, scenario.detail].filter((part) => part !== "").join(", ");
+  say(`${title}: ${((performance.now() - started) / 1_000).toFixed(0)} s`);
+}
+
+function print(options: Options, where: Surroundings, labels: readonly [string, string], sheet: Sheet): void {
+  if (options.format === "json") {
+    const [ours, other] = labels;
+    const rows = sheet.rows.map((row) => {
+      const { section, what, values, aim } = row;
+      return { section, what, [ours]: values[0], [other]: values[1], ratio: ratioOf(row), aim };
+    });
+    console.log(JSON.stringify({ ...where, rows }, undefined, 2));
+    return;
+  }
+  console.log(`${where.date}, on ${where.machine}.\n${where.versions.join(", ")}.\n`);
+  console.log(render(sheet.rows, labels, options.format === "markdown").trimEnd());
+}
