@@ -30,7 +30,7 @@ async function bench(options: Options): Promise<void> {
   const ours = ourServer("ours", options.binary);
   const peer = options.peer === undefined ? referenceServer(go.reference) : ourServer("peer", options.peer);
   const subjects = [ours, peer] as const;
-  const chosen = scenarios(planFor(options.quick, options.repetitions)).filter(({ name }) =>
+  const chosen = scenarios(planFor(options.quick, options.repetitions), options.transports).filter(({ name }) =>
     options.scenarios.includes(name),
   );
   const binaries = [options.binary, ...(options.peer === undefined ? [] : [options.peer])];
@@ -53,8 +53,8 @@ async function measure(
       sheet.add(scenario, server, await scenario.measure(subjects[server], load));
     }
   }
-  const title = [scenario.section, scenario.name, scenario.detail].filter((part) => part !== "").join(", ");
-  say(`${title}: ${((performance.now() - started) / 1_000).toFixed(0)} s`);
+  const title = scenario.subject === "" ? scenario.name : scenario.subject;
+  say(`${scenario.section}, ${title}: ${((performance.now() - started) / 1_000).toFixed(0)} s`);
 }
 
 function print(options: Options, where: Surroundings, labels: readonly [string, string], sheet: Sheet): void {

@@ -22,6 +22,7 @@ export type LoadKind = "register" | "list" | "get" | "update" | "fanout" | "watc
 
 /** As the flags of the load. */
 export interface LoadOptions {
+  readonly first?: number;
   readonly gpus?: number;
   readonly connections?: number;
   readonly outstanding?: number;
@@ -29,6 +30,7 @@ export interface LoadOptions {
   readonly duration?: string;
   readonly watchers?: number;
   readonly updates?: number;
+  readonly "warm-updates"?: number;
   readonly rate?: number;
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { SCENARIO_NAMES } from "./scenarios.ts";
+import { TRANSPORTS, type Transport } from "./subject.ts";
 
 export interface Options {
   /** Few and short measurements: whether everything works, not how fast it is. */
@@ -7,6 +8,7 @@ export interface Options {
   readonly format: "text" | "json" | "markdown";
   /** Names of scenarios. */
   readonly scenarios: readonly string[];
+  readonly transports: readonly Transport[];
   readonly binary: string;
   /** Another binary of ours in the place of the reference. */
   readonly peer: string | undefined;
@@ -23,6 +25,7 @@ a quarter of an hour. docs/design/performance.md says what the figures mean.
   --quick            every scenario once and briefly: shows that all works, not how fast it is
   --scenario NAME    this one alone; repeatable: ${SCENARIO_NAMES.slice(0, 6).join(", ")},
                      ${SCENARIO_NAMES.slice(6).join(", ")}
+  --transport NAME   unix or tcp alone
   --repetitions N    how often each is measured; the table has the medians (default 5; of the start 10, of growth 3)
   --binary PATH      our binary (default dist/device-api-server)
   --peer PATH        another binary of ours in the place of the reference: before and after
@@ -48,6 +51,7 @@ export function parseOptions(args: readonly string[]): Options | "help" {
     quick: values.quick === true,
     format,
     scenarios,
+    transports: values.transport === undefined ? TRANSPORTS : [parseTransport(values.transport)],
     binary: values.binary ?? "dist/device-api-server",
     peer: values.peer,
     repetitions: values.repetitions === undefined ? undefined : parseCount(values.repetitions),
@@ -67,6 +71,7 @@ function parse(args: readonly string[]) {
         help: flag,
         binary: text,
         peer: text,
+        transport: text,
         repetitions: text,
         scenario: { ...text, multiple: true },
       },
@@ -74,6 +79,12 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+function parseTransport(text: string): Transport {
+  const found = TRANSPORTS.find((transport) => transport === text);
+  if (found === undefined) throw new UsageError(`--transport: ${text} is not one of ${TRANSPORTS.join(", ")}`);
+  return found;
 }
 
 function parseCount(text: string): number {

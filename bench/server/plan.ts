@@ -3,44 +3,47 @@ import { readFileSync } from "node:fs";
 /** How long and how often things are measured. */
 export interface Plan {
   readonly repetitions: { readonly calls: number; readonly start: number; readonly growth: number };
-  /** Before calls are measured, and while. */
+  /** Of a server that has just begun, until its code is compiled for speed, and of one that has been called. */
+  readonly coldWarmupMs: number;
   readonly warmupMs: number;
   readonly measureMs: number;
   readonly fanOutWatchers: number;
+  readonly warmUpdates: number;
   readonly paced: { readonly updates: number; readonly perSecond: number };
   readonly burstUpdates: number;
   readonly idleWatches: number;
   /** How long a server without any calls is watched. */
   readonly idleMs: number;
-  readonly growthMs: number;
   readonly gpuCounts: readonly number[];
   readonly watcherCounts: readonly number[];
 }
 
 const FULL: Plan = {
   repetitions: { calls: 5, start: 10, growth: 3 },
-  warmupMs: 1_000,
-  measureMs: 2_000,
+  coldWarmupMs: 4_000,
+  warmupMs: 500,
+  measureMs: 1_500,
   fanOutWatchers: 100,
+  warmUpdates: 1_000,
   paced: { updates: 600, perSecond: 200 },
   burstUpdates: 1_000,
   idleWatches: 10_000,
   idleMs: 10_000,
-  growthMs: 1_000,
   gpuCounts: [8, 64, 512, 4_096],
   watcherCounts: [1, 10, 100, 1_000],
 };
 
 const QUICK: Plan = {
   repetitions: { calls: 1, start: 1, growth: 1 },
+  coldWarmupMs: 10,
   warmupMs: 10,
   measureMs: 50,
   fanOutWatchers: 20,
+  warmUpdates: 10,
   paced: { updates: 20, perSecond: 200 },
   burstUpdates: 100,
   idleWatches: 100,
   idleMs: 100,
-  growthMs: 50,
   gpuCounts: [8, 64],
   watcherCounts: [1, 10],
 };

@@ -14,20 +14,24 @@ export interface Figure {
 export interface Scenario {
   readonly name: string;
   readonly section: string;
-  /** "" where there is nothing to say beside the name. */
-  readonly detail: string;
+  /** What its figures are of, in words. */
+  readonly subject: string;
   readonly repetitions: number;
   measure(subject: Subject, load: Load): Promise<readonly Figure[]>;
 }
 
 const CALLS = ["list", "get", "update"] as const;
+type CallKind = (typeof CALLS)[number];
 const IN_FLIGHT = 16;
 /** Connections with one call in flight each, where the latency is measured. */
 const LATENCY_CONNECTIONS = 4;
 const GPUS = 8;
-const MIB = 1_024 * 1_024;
+const MB = 1e6;
+const KB = 1e3;
 const SECTIONS: Readonly<Record<Transport, string>> = { unix: "Over the unix socket", tcp: "Over TCP" };
-const RATE_AIMS: Readonly<Record<string, string>> = { list: "≥ 1.5×", get: "≥ 1.2×", update: "≥ 1.0×" };
+const AT_REST = "Start and rest";
+const GROWTH = "Growth";
+const RATE_AIMS: Readonly<Record<CallKind, string>> = { list: "≥ 1.5×", get: "≥ 1.2×", update: "≥ 1.0×" };
 const P99_AIM = "≤ 1.0×";
 
 export const SCENARIO_NAMES: readonly string[] = [
@@ -35,9 +39,9 @@ export const SCENARIO_NAMES: readonly string[] = [
   ...["paced", "burst", "watches", "start", "idle", "growth-gpus", "growth-watchers"],
 ];
 
-export function scenarios(plan: Plan): readonly Scenario[] {
+export function scenarios(plan: Plan, transports: readonly Transport[]): readonly Scenario[] {
   return [
-    ...(["unix", "tcp"] as const).flatMap((transport) => [
+    ...transports.flatMap((transport) => [
       ...CALLS.map((kind) => calls(plan, transport, kind)),
       paced(plan, transport),
       burst(plan, transport),
@@ -45,19 +49,18 @@ export function scenarios(plan: Plan): readonly Scenario[] {
     ]),
     start(plan),
     idle(plan),
-    ...plan.gpuCounts.map((gpus) => growthWithGpus(plan, gpus)),
-    ...plan.watcherCounts.map((watchers) => growthWithWatchers(plan, watchers)),
+    growthWithGpus(plan),
+    growthWithWatchers(plan),
   ];
 }
 
 /** Rate and CPU with many calls in flight; latency with few, where it is not the queue in the client that is measured. */
-function calls(plan: Plan, transport: Transport, kind: (typeof CALLS)[number]): Scenario {
-  return over(transport, kind, plan.repetitions.calls, "", async (server, load) => {
-    const times = { warmup: `${plan.warmupMs}ms`, duration: `${plan.measureMs}ms` };
-    const full = await load(server, transport, kind, { ...times, outstanding: IN_FLIGHT });
-    const few = await load(server, transport, kind, { ...times, connections: LATENCY_CONNECTIONS });
+function calls(plan: Plan, transport: Transport, kind: CallKind): Scenario {
+  return over(transport, kind, kind, plan.repetitions.calls, async (server, load) => {
+    const full = await load(server, transport, kind, { ...coldTimes(plan), outstanding: IN_FLIGHT });
+    const few = await load(server, transport, kind, { ...warmTimes(plan), connections: LATENCY_CONNECTIONS });
     return [
-      { what: "calls/s", value: full.calls / full.seconds, aim: RATE_AIMS[kind] ?? "" },
+      { what: "calls/s", value: full.calls / full.seconds, aim: RATE_AIMS[kind] },
       ...latencies(few),
       { what: "CPU s per 1,000 calls", value: (full.serverCpuSeconds / full.calls) * 1_000 },
       resident(full),
@@ -67,62 +70,50 @@ function calls(plan: Plan, transport: Transport, kind: (typeof CALLS)[number]): 
 
 function paced(plan: Plan, transport: Transport): Scenario {
   const { updates, perSecond } = plan.paced;
-  const detail = `${perSecond} updates/s to ${plan.fanOutWatchers} watchers`;
-  return over(transport, "paced", plan.repetitions.calls, detail, async (server, load) => {
-    const done = await load(server, transport, "fanout", {
-      watchers: plan.fanOutWatchers,
-      updates,
-      rate: perSecond,
-      outstanding: IN_FLIGHT,
-    });
+  const subject = `paced, ${perSecond} updates/s to ${plan.fanOutWatchers} watchers`;
+  return over(transport, "paced", subject, plan.repetitions.calls, async (server, load) => {
+    const done = await load(server, transport, "fanout", { ...fanOut(plan), updates, rate: perSecond });
     return [...latencies(done, "≤ 0.7×"), cpuForEvents(done), resident(done)];
   });
 }
 
 function burst(plan: Plan, transport: Transport): Scenario {
-  const detail = `${plan.burstUpdates.toLocaleString("en-US")} updates to ${plan.fanOutWatchers} watchers`;
-  return over(transport, "burst", plan.repetitions.calls, detail, async (server, load) => {
-    const done = await load(server, transport, "fanout", {
-      watchers: plan.fanOutWatchers,
-      updates: plan.burstUpdates,
-      outstanding: IN_FLIGHT,
-    });
-    return [
-      { what: "events/s", value: done.events / done.seconds, aim: "≥ 2×" },
-      ...latencies(done),
-      cpuForEvents(done),
-      resident(done),
-    ];
+  const updates = plan.burstUpdates;
+  const subject = `burst, ${counted(updates)} updates to ${plan.fanOutWatchers} watchers`;
+  return over(transport, "burst", subject, plan.repetitions.calls, async (server, load) => {
+    const done = await load(server, transport, "fanout", { ...fanOut(plan), updates });
+    const rate = { what: "events/s", value: done.events / done.seconds, aim: "≥ 2×" };
+    return [rate, ...latencies(done), cpuForEvents(done), resident(done)];
   });
 }
 
 function watches(plan: Plan, transport: Transport): Scenario {
   const watchers = plan.idleWatches;
-  const detail = `${watchers.toLocaleString("en-US")} idle`;
+  const subject = `watches, ${counted(watchers)} idle`;
   const measure = async (server: Server, load: Load) => {
     const done = await load(server, transport, "watches", { watchers, duration: `${plan.idleMs / 10}ms` });
     return [
       { what: "s until all are open", value: done.seconds },
-      { what: "MiB resident before", value: done.before.residentBytes / MIB },
+      { what: "MB resident before", value: done.before.residentBytes / MB },
       { ...resident(done), aim: "ours ≤ 400" },
-      { what: "KiB for each", value: (done.after.residentBytes - done.before.residentBytes) / watchers / 1_024 },
+      { what: "kB for each", value: (done.after.residentBytes - done.before.residentBytes) / watchers / KB },
       { what: "ms until one update is everywhere", value: done.latencyUs.max / 1_000 },
     ];
   };
-  return over(transport, "watches", plan.repetitions.calls, detail, measure, watchers);
+  return over(transport, "watches", subject, plan.repetitions.calls, measure, watchers);
 }
 
 function start(plan: Plan): Scenario {
   return {
     name: "start",
-    section: "Start and rest",
-    detail: "",
+    section: AT_REST,
+    subject: "start",
     repetitions: plan.repetitions.start,
     async measure(subject) {
       await using server = await subject.start();
       return [
         { what: "ms until ready", value: server.readyMs, aim: "ours ≤ 80" },
-        { what: "MiB of the binary", value: subject.binaryBytes / MIB },
+        { what: "MB of the binary", value: subject.binaryBytes / MB },
       ];
     },
   };
@@ -131,56 +122,65 @@ function start(plan: Plan): Scenario {
 function idle(plan: Plan): Scenario {
   return {
     name: "idle",
-    section: "Start and rest",
-    detail: `${GPUS} GPUs, no calls`,
+    section: AT_REST,
+    subject: `idle, ${GPUS} GPUs, no calls`,
     repetitions: 1,
     async measure(subject, load) {
       await using server = await startWith(GPUS, subject, load);
       const done = await load(server, "unix", "watches", { watchers: 0, duration: `${plan.idleMs}ms` });
       const { residentBytes, anonymousBytes } = done.after;
       return [
-        { what: "MiB resident", value: residentBytes / MIB, aim: "ours ≤ 60" },
-        { what: "MiB anonymous", value: anonymousBytes / MIB, aim: "ours ≤ 20" },
+        { what: "MB resident", value: residentBytes / MB, aim: "ours ≤ 60" },
+        { what: "MB anonymous", value: anonymousBytes / MB, aim: "ours ≤ 20" },
         { what: "% of a CPU", value: (done.serverCpuSeconds / (plan.idleMs / 1_000)) * 100, aim: "ours ≤ 0.2" },
       ];
     },
   };
 }
 
-function growthWithGpus(plan: Plan, gpus: number): Scenario {
+/** In one server, which gets more and more of them: it is warm from the second count on. */
+function growthWithGpus(plan: Plan): Scenario {
   return {
     name: "growth-gpus",
-    section: "Growth with the number of GPUs",
-    detail: `${gpus.toLocaleString("en-US")} GPUs`,
+    section: GROWTH,
+    subject: "",
     repetitions: plan.repetitions.growth,
     async measure(subject, load) {
-      await using server = await startWith(gpus, subject, load);
+      await using server = await subject.start();
       const figures: Figure[] = [];
-      for (const kind of CALLS) {
-        const done = await load(server, "unix", kind, { ...growthTimes(plan), gpus, outstanding: LATENCY_CONNECTIONS });
-        figures.push({ what: `${kind}, CPU µs per call`, value: cpuUsPerCall(done) });
-        if (kind === "list") figures.push({ what: "list, KiB", value: done.replyBytes / 1_024 });
+      let first = 0;
+      for (const gpus of plan.gpuCounts) {
+        await load(server, "unix", "register", { first, gpus, outstanding: IN_FLIGHT });
+        const times = first === 0 ? coldTimes(plan) : warmTimes(plan);
+        for (const kind of CALLS) {
+          const done = await load(server, "unix", kind, { ...times, gpus, outstanding: LATENCY_CONNECTIONS });
+          const what = `${kind} of ${counted(gpus)} GPUs: CPU µs per call`;
+          figures.push({ what, value: cpuUsPerCall(done) });
+          if (kind === "list") figures.push({ what: `list of ${counted(gpus)} GPUs: kB`, value: done.replyBytes / KB });
+        }
+        first = gpus;
       }
       return figures;
     },
   };
 }
 
-function growthWithWatchers(plan: Plan, watchers: number): Scenario {
+function growthWithWatchers(plan: Plan): Scenario {
   return {
     name: "growth-watchers",
-    section: "Growth with the number of watchers",
-    detail: `${watchers.toLocaleString("en-US")} watchers`,
+    section: GROWTH,
+    subject: "",
     repetitions: plan.repetitions.growth,
     async measure(subject, load) {
-      await using server = await startWith(GPUS, subject, load, { connections: watchers });
-      const options = { ...growthTimes(plan), watchers, outstanding: LATENCY_CONNECTIONS };
-      const done = await load(server, "unix", "update", options);
-      const us = cpuUsPerCall(done);
-      return [
-        { what: "CPU µs per update", value: us },
-        { what: "CPU µs per event", value: us / watchers },
-      ];
+      await using server = await startWith(GPUS, subject, load, { connections: Math.max(...plan.watcherCounts) });
+      const figures: Figure[] = [];
+      for (const watchers of plan.watcherCounts) {
+        const times = figures.length === 0 ? coldTimes(plan) : warmTimes(plan);
+        const done = await load(server, "unix", "update", { ...times, watchers, outstanding: LATENCY_CONNECTIONS });
+        const what = `update to ${watchers === 1 ? "1 watcher" : `${counted(watchers)} watchers`}: CPU µs per call`;
+        figures.push({ what, value: cpuUsPerCall(done) });
+      }
+      return figures;
     },
   };
 }
@@ -188,18 +188,18 @@ function growthWithWatchers(plan: Plan, watchers: number): Scenario {
 function over(
   transport: Transport,
   name: string,
+  subject: string,
   repetitions: number,
-  detail: string,
   measure: (server: Server, load: Load) => Promise<readonly Figure[]>,
   connections?: number,
 ): Scenario {
   return {
     name,
     section: SECTIONS[transport],
-    detail,
+    subject,
     repetitions,
-    async measure(subject, load) {
-      await using server = await startWith(GPUS, subject, load, { transport, connections });
+    async measure(measured, load) {
+      await using server = await startWith(GPUS, measured, load, { transport, connections });
       const figures = await measure(server, load);
       // The aims are for the unix socket.
       return transport === "unix" ? figures : figures.map(({ what, value }) => ({ what, value }));
@@ -232,7 +232,7 @@ function latencies({ latencyUs }: LoadResult, p50Aim?: string): Figure[] {
 }
 
 function resident({ after }: LoadResult): Figure {
-  return { what: "MiB resident after", value: after.residentBytes / MIB };
+  return { what: "MB resident after", value: after.residentBytes / MB };
 }
 
 function cpuForEvents({ serverCpuSeconds, events }: LoadResult): Figure {
@@ -243,6 +243,18 @@ function cpuUsPerCall({ serverCpuSeconds, calls: made }: LoadResult): number {
   return (serverCpuSeconds / made) * 1e6;
 }
 
-function growthTimes(plan: Plan) {
-  return { warmup: `${plan.growthMs / 2}ms`, duration: `${plan.growthMs}ms` };
+function fanOut(plan: Plan) {
+  return { watchers: plan.fanOutWatchers, "warm-updates": plan.warmUpdates, outstanding: IN_FLIGHT };
+}
+
+function coldTimes(plan: Plan) {
+  return { warmup: `${plan.coldWarmupMs}ms`, duration: `${plan.measureMs}ms` };
+}
+
+function warmTimes(plan: Plan) {
+  return { warmup: `${plan.warmupMs}ms`, duration: `${plan.measureMs}ms` };
+}
+
+function counted(count: number): string {
+  return count.toLocaleString("en-US");
 }

@@ -21,10 +21,9 @@ export function createSheet(): Sheet {
     get rows() {
       return [...rows.values()];
     },
-    add({ section, name, detail }, server, figures) {
+    add({ section, subject }, server, figures) {
       for (const figure of figures) {
-        const subject = name.startsWith("growth") ? detail : [name, detail].filter((part) => part !== "").join(", ");
-        const what = `${subject}: ${figure.what}`;
+        const what = subject === "" ? figure.what : `${subject}: ${figure.what}`;
         const key = `${section}\n${what}`;
         const row = rows.get(key) ?? { section, what, values: [[], []], aim: figure.aim ?? "" };
         rows.set(key, row);

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-export type Transport = "unix" | "tcp";
+export const TRANSPORTS = ["unix", "tcp"] as const;
+export type Transport = (typeof TRANSPORTS)[number];
 
 export interface Server extends AsyncDisposable {
+  readonly label: string;
   readonly pid: number;
   readonly targets: Readonly<Record<Transport, string>>;
   /** From the spawn to the word that it serves. */
@@ -62,6 +64,7 @@ function createSubject(
       });
       const { tcp, atMs } = await serving(child, program);
       return {
+        label,
         pid: child.pid,
         targets: { unix: `unix:${socket}`, tcp },
         readyMs: atMs - started,

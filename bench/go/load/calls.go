@@ -80,21 +80,21 @@ func (s *slot) onEnd(status string) error {
 }
 
 func register(o options) error {
-	registrations, err := newWork("register", o.gpus, nil)
-	if err != nil {
-		return err
+	registrations := &work{path: providerService + "RegisterGpu", check: checkRegistration}
+	for gpu := o.first; gpu < o.gpus; gpu++ {
+		registrations.requests = append(registrations.requests, registration(gpu))
 	}
+	wanted := len(registrations.requests)
 	conn, err := dial(o.target, callBuffer)
 	if err != nil {
 		return err
 	}
 	defer conn.close()
 	done := 0
-	outstanding := min(o.outstanding, o.gpus)
 	c := &caller{conn: conn, work: registrations}
 	c.ended = func(*slot, time.Time) { done++ }
-	c.more = func(time.Time) bool { return done+c.inFlight < o.gpus }
-	return c.run(outstanding)
+	c.more = func(time.Time) bool { return done+c.inFlight < wanted }
+	return c.run(min(o.outstanding, wanted))
 }
 
 // listOnce is the check at the start: every GPU is there, with what it should have.

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// A first few updates, which are not measured.
-const warmUpdates = 100
-
 // updater sends updates on one connection, and keeps when it sent that of which version.
 type updater struct {
 	conn *conn
@@ -34,10 +31,10 @@ func measureFanOut(o options, done *result) error {
 	}
 	defer conn.close()
 	u := &updater{conn: conn, work: updates, sent: make(map[int64]time.Time)}
-	if err := u.burst(warmUpdates, o.outstanding); err != nil {
+	if err := u.burst(o.warmUpdates, o.outstanding); err != nil {
 		return err
 	}
-	if err := watchers.await(warmUpdates); err != nil {
+	if err := watchers.await(o.warmUpdates); err != nil {
 		return err
 	}
 
@@ -54,13 +51,13 @@ func measureFanOut(o options, done *result) error {
 	if err != nil {
 		return err
 	}
-	if err := watchers.await(warmUpdates + o.updates); err != nil {
+	if err := watchers.await(o.warmUpdates + o.updates); err != nil {
 		return err
 	}
 	if err := start.stop(done); err != nil {
 		return err
 	}
-	latencies, took, err := u.join(watchers, warmUpdates)
+	latencies, took, err := u.join(watchers, o.warmUpdates)
 	done.Calls, done.Events = o.updates, len(latencies)
 	done.Seconds, done.Latency = took.Seconds(), quantiles(latencies)
 	return err

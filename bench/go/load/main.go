@@ -17,12 +17,14 @@ type options struct {
 	pid         int
 	do          string
 	gpus        int
+	first       int
 	connections int
 	outstanding int
 	warmup      time.Duration
 	duration    time.Duration
 	watchers    int
 	updates     int
+	warmUpdates int
 	rate        float64
 }
 
@@ -62,12 +64,14 @@ func main() {
 	flag.IntVar(&o.pid, "pid", 0, "the server's process")
 	flag.StringVar(&o.do, "do", "", "register, list, get, update, fanout or watches")
 	flag.IntVar(&o.gpus, "gpus", 8, "how many GPUs to register, or are registered")
+	flag.IntVar(&o.first, "first", 0, "the first GPU to register: those before it are there")
 	flag.IntVar(&o.connections, "connections", 1, "connections for calls")
 	flag.IntVar(&o.outstanding, "outstanding", 1, "calls in flight on each connection")
 	flag.DurationVar(&o.warmup, "warmup", 0, "how long to call before measuring")
 	flag.DurationVar(&o.duration, "duration", time.Second, "how long to measure calls")
 	flag.IntVar(&o.watchers, "watchers", 0, "watches, each on a connection of its own")
 	flag.IntVar(&o.updates, "updates", 0, "how many updates to fan out")
+	flag.IntVar(&o.warmUpdates, "warm-updates", 0, "updates before those that are measured")
 	flag.Float64Var(&o.rate, "rate", 0, "updates a second; 0 for as many as go")
 	flag.Parse()
 	if err := run(o); err != nil {

@@ -71,12 +71,6 @@ func (w *work) next() (int, []byte) {
 
 func newWork(method string, gpus int, list *v1alpha1.GpuList) (*work, error) {
 	switch method {
-	case "register":
-		requests := make([][]byte, gpus)
-		for i := range requests {
-			requests[i] = registration(i)
-		}
-		return &work{path: providerService + "RegisterGpu", requests: requests, check: checkRegistration}, nil
 	case "list":
 		requests := [][]byte{encoded(&v1alpha1.ListGpusRequest{})}
 		return &work{path: gpuService + "ListGpus", requests: requests, check: checkList(list)}, nil
