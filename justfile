@@ -39,7 +39,7 @@ export ZIG_DEBUG_CMD := "1"
 [no-exit-message]
 @unit *paths: _tools
     bun scripts/build.ts --embedded-only
-    if (($# == 0)); then set -- ./src ./scripts; fi; exec bun test --timeout=120000 "$@"
+    if (($# == 0)); then set -- ./src ./scripts ./bench; fi; exec bun test --timeout=120000 "$@"
 
 # style, types, wire contract, layers; changes nothing
 [no-exit-message]

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { say } from "../scripts/process.ts";
 import { buildGoPrograms } from "./server/go-programs.ts";
-import { createLoad, type Load } from "./server/load.ts";
+import { createLoad, type Load, type Run } from "./server/load.ts";
 import { type Surroundings, surroundings } from "./server/machine.ts";
 import { HELP, type Options, parseOptions, UsageError } from "./server/options.ts";
 import { planFor } from "./server/plan.ts";
@@ -36,8 +36,11 @@ async function bench(options: Options): Promise<void> {
   const binaries = [options.binary, ...(options.peer === undefined ? [] : [options.peer])];
   const where = surroundings(binaries.map((path) => resolve(path)));
   const sheet = createSheet();
-  for (const scenario of chosen) await measure(scenario, subjects, createLoad(go.load), sheet);
-  print(options, where, [ours.label, peer.label], sheet);
+  const runs: Run[] = [];
+  const load = createLoad(go.load, runs);
+  for (const scenario of chosen) await measure(scenario, subjects, load, sheet);
+  if (options.format === "json") printJson(where, [ours.label, peer.label], sheet, runs);
+  else printTables(options.format === "markdown", where, [ours.label, peer.label], sheet);
 }
 
 /** The servers take turns, and who comes first, too: what else happens on the machine hits both. */
@@ -57,16 +60,17 @@ async function measure(
   say(`${scenario.section}, ${title}: ${((performance.now() - started) / 1_000).toFixed(0)} s`);
 }
 
-function print(options: Options, where: Surroundings, labels: readonly [string, string], sheet: Sheet): void {
-  if (options.format === "json") {
-    const [ours, other] = labels;
-    const rows = sheet.rows.map((row) => {
-      const { section, what, values, aim } = row;
-      return { section, what, [ours]: values[0], [other]: values[1], ratio: ratioOf(row), aim };
-    });
-    console.log(JSON.stringify({ ...where, rows }, undefined, 2));
-    return;
-  }
+type Labels = readonly [ours: string, other: string];
+
+function printTables(markdown: boolean, where: Surroundings, labels: Labels, sheet: Sheet): void {
   console.log(`${where.date}, on ${where.machine}.\n${where.versions.join(", ")}.\n`);
-  console.log(render(sheet.rows, labels, options.format === "markdown").trimEnd());
+  console.log(render(sheet.rows, labels, markdown).trimEnd());
+}
+
+function printJson(where: Surroundings, [ours, other]: Labels, sheet: Sheet, runs: readonly Run[]): void {
+  const rows = sheet.rows.map((row) => {
+    const { section, what, values, aim } = row;
+    return { section, what, [ours]: values[0], [other]: values[1], ratio: ratioOf(row), aim };
+  });
+  console.log(JSON.stringify({ ...where, rows, runs }, undefined, 2));
 }

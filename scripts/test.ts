@@ -113,7 +113,7 @@ async function check({ name, command, cwd }: Check): Promise<Tally> {
 
 async function unitTests(): Promise<Tally> {
   const started = performance.now();
-  const files = [...testFiles("src"), ...testFiles("scripts")];
+  const files = ["src", "scripts", "bench"].flatMap(testFiles);
   const tally = await pooled(files, UNIT_WORKERS, (file) => testFile(file, false));
   console.log(`unit     ${files.length} files, ${summary(tally)} (${seconds(performance.now() - started)})`);
   return tally;

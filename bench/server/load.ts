@@ -37,13 +37,24 @@ export interface LoadOptions {
 /** Throws at the first thing that is not as it should be: a status, a reply, an event that is missing. */
 export type Load = (server: Server, transport: Transport, kind: LoadKind, options: LoadOptions) => Promise<LoadResult>;
 
-export function createLoad(program: string): Load {
+export interface Run {
+  readonly server: string;
+  readonly transport: Transport;
+  readonly kind: LoadKind;
+  readonly options: LoadOptions;
+  readonly result: LoadResult;
+}
+
+/** What was run goes to `runs`, too. */
+export function createLoad(program: string, runs: Run[]): Load {
   return async (server, transport, kind, options) => {
     const flags = Object.entries(options).map(([name, value]) => `-${name}=${value}`);
     const target = [`-target=${server.targets[transport]}`, `-pid=${server.pid}`];
     const child = Bun.spawn([program, ...target, `-do=${kind}`, ...flags], { stdout: "pipe", stderr: "pipe" });
     const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     if ((await child.exited) !== 0) throw new Error(`${[transport, kind, ...flags].join(" ")}: ${err.trim()}`);
-    return JSON.parse(out) as LoadResult;
+    const result = JSON.parse(out) as LoadResult;
+    runs.push({ server: server.label, transport, kind, options, result });
+    return result;
   };
 }

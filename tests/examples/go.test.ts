@@ -6,14 +6,12 @@ import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { file_device_v1alpha1_gpu } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { spawnBinary } from "../support/binary.ts";
+import { NO_MODULES } from "../support/go-modules.ts";
 import { ROOT, shownOutput, simulate, startExample } from "./example.ts";
 
 const PLACE = join(ROOT, "examples/go");
 const folder = mkdtempSync(join(tmpdir(), "go-example-"));
 const program = join(folder, "example");
-/** How go says that its modules are not here and cannot be had. */
-const NO_MODULES =
-  /dial tcp|lookup |i\/o timeout|TLS handshake|proxyconnect|module lookup disabled|toolchain not available/;
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

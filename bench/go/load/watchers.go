@@ -16,7 +16,7 @@ const (
 	// Watches that are opened at the same time.
 	openers = 32
 	// A limit against hangs, not on speed.
-	awaitLimit = 60 * time.Second
+	awaitLimit = 30 * time.Second
 )
 
 type arrival struct {
