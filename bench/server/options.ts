@@ -19,8 +19,8 @@ export interface Options {
 export const HELP = `usage: just bench [OPTION...]
 
 Measures the compiled binary and the reference server of bench/go side by side: rates, latencies, CPU and memory over
-the unix socket and over TCP, the start, and how cost grows. Needs Go and a machine that does nothing else; takes about
-a quarter of an hour. docs/design/performance.md says what the figures mean.
+the unix socket and over TCP, the start, and how cost grows. Needs Go and a machine that does nothing else; takes some
+20 minutes. docs/design/performance.md says what the figures mean.
 
   --quick            every scenario once and briefly: shows that all works, not how fast it is
   --scenario NAME    this one alone; repeatable: ${SCENARIO_NAMES.slice(0, 6).join(", ")},

@@ -132,55 +132,39 @@ func measureCalls(o options, done *result) error {
 	}
 	defer watchers.close()
 
-	from := time.Now().Add(o.warmup)
-	to := from.Add(o.duration)
-	callers := make([]*caller, o.connections)
-	latencies := make([][]time.Duration, o.connections)
-	bytes := make([]int, o.connections)
+	w := window{from: time.Now().Add(o.warmup)}
+	w.to = w.from.Add(o.duration)
+	samples := make([]sample, o.connections)
 	ended := make(chan error, o.connections)
-	for i := range callers {
+	for i := range samples {
 		conn, err := dial(o.target, callBuffer)
 		if err != nil {
 			return err
 		}
 		defer conn.close()
-		latencies[i] = make([]time.Duration, 0, 1<<16)
-		callers[i] = &caller{
-			conn: conn,
-			work: calls,
-			more: func(now time.Time) bool { return now.Before(to) },
-			ended: func(s *slot, now time.Time) {
-				if !now.Before(from) && now.Before(to) {
-					latencies[i] = append(latencies[i], now.Sub(s.sent))
-					bytes[i] += s.bytes
-				}
-			},
-		}
-		go func() { ended <- callers[i].run(o.outstanding) }()
+		go func() { ended <- samples[i].take(&caller{conn: conn, work: calls}, w, o.outstanding) }()
 	}
-	time.Sleep(time.Until(from))
+	time.Sleep(time.Until(w.from))
 	start, err := startMeter(o.pid)
 	if err != nil {
 		return err
 	}
-	time.Sleep(time.Until(to))
+	time.Sleep(time.Until(w.to))
 	if err := start.stop(done); err != nil {
 		return err
 	}
-	for range callers {
+	for range samples {
 		if err := <-ended; err != nil {
 			return err
 		}
 	}
 	var all []time.Duration
-	total, made := 0, 0
-	for i := range callers {
-		all = append(all, latencies[i]...)
-		total += bytes[i]
-		made += callers[i].calls
-	}
-	if len(all) == 0 {
-		return fmt.Errorf("no call ended within %v", o.duration)
+	bytes, made, last := 0, 0, w.to
+	for _, s := range samples {
+		all = append(all, s.latencies...)
+		bytes += s.bytes
+		made += s.calls
+		last = later(last, s.last)
 	}
 	if o.do == "update" {
 		if err := watchers.await(made); err != nil {
@@ -188,8 +172,42 @@ func measureCalls(o options, done *result) error {
 		}
 		done.Events = made * o.watchers
 	}
-	done.Calls, done.Seconds = len(all), o.duration.Seconds()
-	done.ReplyBytes = float64(total) / float64(len(all))
+	done.Calls, done.Seconds = len(all), last.Sub(w.from).Seconds()
+	done.ReplyBytes = float64(bytes) / float64(len(all))
 	done.Latency = quantiles(all)
 	return nil
+}
+
+type window struct{ from, to time.Time }
+
+// sample is of the calls of one connection that ended within the window; or of the first after it, where none did.
+type sample struct {
+	latencies []time.Duration
+	bytes     int
+	last      time.Time
+	// With those before and after the window.
+	calls int
+}
+
+func (m *sample) take(c *caller, w window, outstanding int) error {
+	m.latencies = make([]time.Duration, 0, 1<<16)
+	inWindow := func(now time.Time) bool { return now.Before(w.to) || len(m.latencies) == 0 }
+	c.more = inWindow
+	c.ended = func(s *slot, now time.Time) {
+		if !now.Before(w.from) && inWindow(now) {
+			m.latencies = append(m.latencies, now.Sub(s.sent))
+			m.bytes += s.bytes
+			m.last = now
+		}
+	}
+	err := c.run(outstanding)
+	m.calls = c.calls
+	return err
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
