@@ -7,7 +7,7 @@ import { type Surroundings, surroundings } from "./server/machine.ts";
 import { HELP, type Options, parseOptions, UsageError } from "./server/options.ts";
 import { planFor } from "./server/plan.ts";
 import { type Scenario, scenarios } from "./server/scenarios.ts";
-import { createSheet, ratioOf, render, type Sheet } from "./server/sheet.ts";
+import { createSheet, type Row, ratioOf, render, type Sheet } from "./server/sheet.ts";
 import { ourServer, referenceServer, type Subject } from "./server/subject.ts";
 
 process.exit(await main(process.argv.slice(2)));
@@ -39,8 +39,10 @@ async function bench(options: Options): Promise<void> {
   const runs: Run[] = [];
   const load = createLoad(go.load, runs);
   for (const scenario of chosen) await measure(scenario, subjects, load, sheet);
-  if (options.format === "json") printJson(where, [ours.label, peer.label], sheet, runs);
-  else printTables(options.format === "markdown", where, [ours.label, peer.label], sheet);
+  // The aims are ratios to the reference.
+  const rows = options.peer === undefined ? sheet.rows : sheet.rows.map((row) => ({ ...row, aim: "" }));
+  if (options.format === "json") printJson(where, [ours.label, peer.label], rows, runs);
+  else printTables(options.format === "markdown", where, [ours.label, peer.label], rows);
 }
 
 /** The servers take turns, and who comes first, too: what else happens on the machine hits both. */
@@ -62,15 +64,15 @@ async function measure(
 
 type Labels = readonly [ours: string, other: string];
 
-function printTables(markdown: boolean, where: Surroundings, labels: Labels, sheet: Sheet): void {
+function printTables(markdown: boolean, where: Surroundings, labels: Labels, rows: readonly Row[]): void {
   console.log(`${where.date}, on ${where.machine}.\n${where.versions.join(", ")}.\n`);
-  console.log(render(sheet.rows, labels, markdown).trimEnd());
+  console.log(render(rows, labels, markdown).trimEnd());
 }
 
-function printJson(where: Surroundings, [ours, other]: Labels, sheet: Sheet, runs: readonly Run[]): void {
-  const rows = sheet.rows.map((row) => {
+function printJson(where: Surroundings, [ours, other]: Labels, rows: readonly Row[], runs: readonly Run[]): void {
+  const shown = rows.map((row) => {
     const { section, what, values, aim } = row;
     return { section, what, [ours]: values[0], [other]: values[1], ratio: ratioOf(row), aim };
   });
-  console.log(JSON.stringify({ ...where, rows, runs }, undefined, 2));
+  console.log(JSON.stringify({ ...where, rows: shown, runs }, undefined, 2));
 }

@@ -54,7 +54,7 @@ export function scenarios(plan: Plan, transports: readonly Transport[]): readonl
   ];
 }
 
-/** Rate and CPU with many calls in flight; latency with few, where it is not the queue in the client that is measured. */
+/** Rate and CPU with many calls in flight; latency with few, where the queue in the client is not what is measured. */
 function calls(plan: Plan, transport: Transport, kind: CallKind): Scenario {
   return over(transport, kind, kind, plan.repetitions.calls, async (server, load) => {
     const full = await load(server, transport, kind, { ...coldTimes(plan), outstanding: IN_FLIGHT });
