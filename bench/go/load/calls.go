@@ -7,8 +7,6 @@ import (
 	"device-api-server/bench/go/device/v1alpha1"
 )
 
-const callBuffer = 256 << 10
-
 // caller keeps so many calls in flight on one connection: each that ends starts the next.
 type caller struct {
 	conn *conn
@@ -85,7 +83,7 @@ func register(o options) error {
 		registrations.requests = append(registrations.requests, registration(gpu))
 	}
 	wanted := len(registrations.requests)
-	conn, err := dial(o.target, callBuffer)
+	conn, err := dial(o.target)
 	if err != nil {
 		return err
 	}
@@ -99,7 +97,7 @@ func register(o options) error {
 
 // listOnce is the check at the start: every GPU is there, with what it should have.
 func listOnce(target string, gpus int) (*v1alpha1.GpuList, error) {
-	conn, err := dial(target, callBuffer)
+	conn, err := dial(target)
 	if err != nil {
 		return nil, err
 	}
@@ -130,14 +128,13 @@ func measureCalls(o options, done *result) error {
 	if err != nil {
 		return err
 	}
-	defer watchers.close()
 
 	w := window{from: time.Now().Add(o.warmup)}
 	w.to = w.from.Add(o.duration)
 	samples := make([]sample, o.connections)
 	ended := make(chan error, o.connections)
 	for i := range samples {
-		conn, err := dial(o.target, callBuffer)
+		conn, err := dial(o.target)
 		if err != nil {
 			return err
 		}

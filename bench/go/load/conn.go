@@ -5,8 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"net"
-	"strings"
+	"io"
 	"sync"
 
 	"golang.org/x/net/http2"
@@ -14,6 +13,7 @@ import (
 )
 
 const (
+	frameHead      = 9
 	grpcHead       = 5
 	windowMax      = 1<<31 - 1
 	defaultWindow  = 65_535
@@ -24,8 +24,10 @@ const (
 // message is decoded, and what is written waits until all that was read is handled. One goroutine reads; any may start
 // calls.
 type conn struct {
-	socket  net.Conn
-	in      *bufio.Reader
+	socket  io.ReadWriteCloser
+	chunk   []byte
+	partial []byte
+	in      bytes.Reader
 	framer  *http2.Framer
 	decoder *hpack.Decoder
 	// Of the headers that are read now.
@@ -54,26 +56,16 @@ type call struct {
 	partial []byte
 }
 
-// dial takes unix:PATH, unix://PATH, or HOST:PORT. The read buffer has to suit the number of connections.
-func dial(target string, readBuffer int) (*conn, error) {
-	network, address, authority := "tcp", target, target
-	if path, isUnix := strings.CutPrefix(target, "unix:"); isUnix {
-		network, address, authority = "unix", strings.TrimPrefix(path, "//"), "localhost"
-	}
-	socket, err := net.Dial(network, address)
-	if err != nil {
-		return nil, err
-	}
+func newConn(socket io.ReadWriteCloser, authority string) (*conn, error) {
 	c := &conn{
 		socket:    socket,
-		in:        bufio.NewReaderSize(socket, readBuffer),
 		out:       bufio.NewWriterSize(socket, 4<<10),
 		authority: authority,
 		nextID:    1,
 		calls:     make(map[uint32]*call),
 		window:    defaultWindow,
 	}
-	c.framer = http2.NewFramer(c.out, c.in)
+	c.framer = http2.NewFramer(c.out, &c.in)
 	c.framer.SetReuseFrames()
 	c.encoder = hpack.NewEncoder(&c.block)
 	c.decoder = hpack.NewDecoder(4096, func(field hpack.HeaderField) {
@@ -139,13 +131,43 @@ func (c *conn) flush() error {
 	return c.out.Flush()
 }
 
-// read waits for one frame and handles it. What that makes to be written is sent once nothing more is there to read.
+// read waits for bytes and handles them, after it has sent what there is to send.
 func (c *conn) read() error {
-	if c.in.Buffered() == 0 {
-		if err := c.flush(); err != nil {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	if c.chunk == nil {
+		c.chunk = make([]byte, 256<<10)
+	}
+	n, err := c.socket.Read(c.chunk)
+	if err != nil {
+		return err
+	}
+	return c.receive(c.chunk[:n])
+}
+
+// receive handles the frames that are whole by now, and keeps the rest.
+func (c *conn) receive(chunk []byte) error {
+	if len(c.partial) > 0 {
+		c.partial = append(c.partial, chunk...)
+		chunk = c.partial
+	}
+	for len(chunk) >= frameHead {
+		end := frameHead + (int(chunk[0])<<16 | int(chunk[1])<<8 | int(chunk[2]))
+		if len(chunk) < end {
+			break
+		}
+		c.in.Reset(chunk[:end])
+		if err := c.readFrame(); err != nil {
 			return err
 		}
+		chunk = chunk[end:]
 	}
+	c.partial = append(c.partial[:0], chunk...)
+	return nil
+}
+
+func (c *conn) readFrame() error {
 	frame, err := c.framer.ReadFrame()
 	if err != nil {
 		return err

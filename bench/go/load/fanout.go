@@ -20,12 +20,11 @@ func measureFanOut(o options, done *result) error {
 	if err != nil {
 		return err
 	}
-	defer watchers.close()
 	updates, err := newWork("update", o.gpus, nil)
 	if err != nil {
 		return err
 	}
-	conn, err := dial(o.target, callBuffer)
+	conn, err := dial(o.target)
 	if err != nil {
 		return err
 	}

@@ -2,19 +2,23 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	"device-api-server/bench/go/device/v1alpha1"
 )
 
 const (
-	watchBuffer = 4 << 10
 	// Watches that are opened at the same time.
 	openers = 32
+	// Sockets that are asked for at a time.
+	pollEvents = 512
+	readBytes  = 256 << 10
 	// A limit against hangs, not on speed.
 	awaitLimit = 30 * time.Second
 )
@@ -24,16 +28,21 @@ type arrival struct {
 	at      time.Time
 }
 
+// watchers are read by one goroutine: one poll over all sockets, one read for each that is ready. A goroutine for each
+// would take several times as long for an event, which is more than a server takes. They last as long as the process.
 type watchers struct {
 	all       []*watcher
+	epoll     int
 	delivered atomic.Int64
-	failed    chan error
-	closed    atomic.Bool
+	broken    chan struct{}
+	// Why, once it is broken.
+	err error
 }
 
-// watcher reads one watch on a connection of its own.
+// watcher is one watch on a connection of its own.
 type watcher struct {
 	owner    *watchers
+	socket   descriptor
 	conn     *conn
 	gpus     int
 	present  int
@@ -44,16 +53,26 @@ type watcher struct {
 
 // openWatchers returns when each of them has been shown every GPU.
 func openWatchers(target string, count, gpus int) (*watchers, error) {
-	ws := &watchers{all: make([]*watcher, count), failed: make(chan error, count+openers)}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	ws := &watchers{all: make([]*watcher, count), epoll: epoll, broken: make(chan struct{})}
+	for i := range ws.all {
+		ws.all[i] = &watcher{owner: ws, gpus: gpus, opened: make(chan struct{})}
+	}
+	go func() {
+		ws.err = ws.poll()
+		close(ws.broken)
+	}()
 	var opening sync.WaitGroup
 	var next atomic.Int64
+	failed := make(chan error, openers)
 	for range min(openers, count) {
 		opening.Go(func() {
 			for i := next.Add(1) - 1; i < int64(count); i = next.Add(1) - 1 {
-				w, err := ws.open(target, gpus)
-				ws.all[i] = w
-				if err != nil {
-					ws.failed <- err
+				if err := ws.all[i].open(target, int32(i)); err != nil {
+					failed <- err
 					return
 				}
 			}
@@ -61,48 +80,70 @@ func openWatchers(target string, count, gpus int) (*watchers, error) {
 	}
 	opening.Wait()
 	select {
-	case err := <-ws.failed:
-		ws.close()
+	case err := <-failed:
 		return nil, err
 	default:
 		return ws, nil
 	}
 }
 
-func (ws *watchers) open(target string, gpus int) (*watcher, error) {
-	conn, err := dial(target, watchBuffer)
-	if err != nil {
-		return nil, err
+func (w *watcher) open(target string, index int32) (err error) {
+	if w.socket, err = dialDescriptor(target); err != nil {
+		return err
 	}
-	w := &watcher{owner: ws, conn: conn, gpus: gpus, opened: make(chan struct{})}
+	_, _, authority := splitTarget(target)
+	if w.conn, err = newConn(w.socket, authority); err != nil {
+		return err
+	}
 	request := encoded(&v1alpha1.WatchGpusRequest{})
-	if err := conn.start(&call{
-		path: gpuService + "WatchGpus", request: request, onMessage: w.onEvent, onEnd: w.onEnd,
-	}); err != nil {
-		return w, err
+	watch := &call{path: gpuService + "WatchGpus", request: request, onMessage: w.onEvent, onEnd: w.onEnd}
+	if err := w.conn.start(watch); err != nil {
+		return err
 	}
-	ended := make(chan error, 1)
-	go func() {
-		err := w.read()
-		ended <- err
-		if !ws.closed.Load() {
-			ws.failed <- err
-		}
-	}()
+	if err := w.conn.flush(); err != nil {
+		return err
+	}
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: index}
+	if err := unix.EpollCtl(w.owner.epoll, unix.EPOLL_CTL_ADD, int(w.socket), &event); err != nil {
+		return err
+	}
 	select {
 	case <-w.opened:
-		return w, nil
-	case err := <-ended:
-		return w, err
+		return nil
+	case <-w.owner.broken:
+		return w.owner.err
 	}
 }
 
-func (w *watcher) read() error {
+// poll reads for ever; it returns why it cannot.
+func (ws *watchers) poll() error {
+	ready := make([]unix.EpollEvent, pollEvents)
+	chunk := make([]byte, readBytes)
 	for {
-		if err := w.conn.read(); err != nil {
-			return fmt.Errorf("a watch: %w", err)
+		n, err := unix.EpollWait(ws.epoll, ready, -1)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		for _, event := range ready[:max(n, 0)] {
+			if err := ws.all[event.Fd].read(chunk); err != nil {
+				return fmt.Errorf("watch %d: %w", event.Fd, err)
+			}
 		}
 	}
+}
+
+func (w *watcher) read(chunk []byte) error {
+	n, err := w.socket.Read(chunk)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return io.ErrUnexpectedEOF
+	}
+	if err := w.conn.receive(chunk[:n]); err != nil {
+		return err
+	}
+	return w.conn.flush()
 }
 
 func (w *watcher) onEnd(status string) error {
@@ -151,8 +192,8 @@ func (ws *watchers) await(events int) error {
 	late := time.After(awaitLimit)
 	for ws.delivered.Load() < want {
 		select {
-		case err := <-ws.failed:
-			return err
+		case <-ws.broken:
+			return ws.err
 		case <-late:
 			return fmt.Errorf("%d events of %d reached the watchers", ws.delivered.Load(), want)
 		case <-time.After(time.Millisecond):
@@ -162,13 +203,4 @@ func (ws *watchers) await(events int) error {
 		return fmt.Errorf("%d events, and %d were sent", got, want)
 	}
 	return nil
-}
-
-func (ws *watchers) close() {
-	ws.closed.Store(true)
-	for _, w := range ws.all {
-		if w != nil {
-			w.conn.close()
-		}
-	}
 }

@@ -9,7 +9,6 @@ func measureWatches(o options, done *result) error {
 	if err != nil {
 		return err
 	}
-	defer watchers.close()
 	done.Calls, done.Seconds = o.watchers, time.Since(started).Seconds()
 
 	start, err := startMeter(o.pid)
@@ -28,7 +27,7 @@ func measureWatches(o options, done *result) error {
 	if err != nil {
 		return err
 	}
-	conn, err := dial(o.target, callBuffer)
+	conn, err := dial(o.target)
 	if err != nil {
 		return err
 	}
