@@ -19,9 +19,8 @@ async function main(args: readonly string[]): Promise<number> {
     else await bench(options);
     return 0;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`bench: ${error.message}`);
-    return 2;
+    console.error(`bench: ${(error as Error).message}`);
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 

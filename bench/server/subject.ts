@@ -62,7 +62,11 @@ function createSubject(
         stdout: "ignore",
         stderr: "pipe",
       });
-      const { tcp, atMs } = await serving(child, program);
+      const { tcp, atMs } = await serving(child, program).catch((error) => {
+        child.kill("SIGKILL");
+        rmSync(folder, { recursive: true, force: true });
+        throw error;
+      });
       return {
         label,
         pid: child.pid,
@@ -93,14 +97,7 @@ async function serving(child: Bun.Subprocess<"ignore", "ignore", "pipe">, progra
     }
     found.reject(new Error(`${program} ended before it served:\n${log}`));
   })();
-  try {
-    return await found.promise;
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  } finally {
-    clearTimeout(late);
-  }
+  return await found.promise.finally(() => clearTimeout(late));
 }
 
 const LOG_KEPT = 10_000;
