@@ -237,7 +237,6 @@ function createParts(config: Config, io: ServerIo): Parts {
   const grpc: GrpcServer = createGrpcServer({
     methods: services.methods,
     authorize: (method, peer) => authority.authorize(method, peer),
-    peers: gate,
     clock,
     scheduler,
     log,

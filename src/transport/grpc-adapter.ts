@@ -1,144 +1,221 @@
-import * as grpc from "@grpc/grpc-js";
 import type { Logger } from "../base/log.ts";
 import { StatusError } from "../base/status-error.ts";
-import type { DuplexMethod, Method, ServerStreamMethod, UnaryMethod } from "../service/call.ts";
+import type { DuplexMethod, ServerStreamMethod, UnaryMethod } from "../service/call.ts";
 import { describePeer } from "../service/peer.ts";
 import type { OpenCall } from "./grpc-call.ts";
-import { toWireStatus } from "./grpc-status.ts";
+import type { ExchangeEvents, GrpcExchange } from "./grpc-exchange.ts";
 import { createDuplexStream, createReplyStream, type MessageSink } from "./grpc-stream.ts";
 
 export interface AdapterHost {
   readonly log: Logger;
-  /** The call that the interceptor opened for these headers. */
-  callOf(metadata: grpc.Metadata): OpenCall;
+  readonly maxSendBytes: number;
   /** Throws the status with which the call is refused. */
   admit(call: OpenCall): void;
-  /** Throws the status that takes the place of a reply of this size. */
-  admitReply(call: OpenCall, bytes: number): void;
+  /** Throws the status that takes the place of a reply which would have to wait. */
+  admitWaitingReply(call: OpenCall, bytes: number): void;
   streamOpened(call: OpenCall): void;
 }
 
-export type AnyHandler =
-  | grpc.handleUnaryCall<Buffer, Buffer>
-  | grpc.handleServerStreamingCall<Buffer, Buffer>
-  | grpc.handleBidiStreamingCall<Buffer, Buffer>;
-
-/**
- * The one way from the library into a service: admission, the handler, and a status for whatever it throws or rejects
- * with. Nothing leaves here as an exception: the library answers one with the error's text, and does not catch a
- * rejection at all, which would end the process.
- */
-export function adapt(method: Method, host: AdapterHost): AnyHandler {
-  switch (method.kind) {
-    case "unary":
-      return adaptUnary(method, host);
-    case "server-stream":
-      return adaptServerStream(method, host);
-    case "duplex":
-      return adaptDuplex(method, host);
-  }
+/** Makes the two halves of a call: what carries it, and its record, which may answer over the service's head. */
+export interface CallParts {
+  exchange(events: ExchangeEvents): GrpcExchange;
+  call(answer: (status: StatusError) => void): OpenCall;
 }
 
 /** What a caller may know of a failure. Anything but a StatusError is our own fault, and goes to the log alone. */
 export function toStatus(error: unknown, call: OpenCall, log: Logger): StatusError {
   if (error instanceof StatusError) return error;
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  log.error("a handler failed", {
-    error: text,
-    method: call.method,
-    peer: call.hasPeer ? describePeer(call.peer) : undefined,
-  });
+  log.error("a handler failed", { error: text, method: call.method, peer: describePeer(call.peer) });
   return new StatusError("INTERNAL", "internal error");
 }
 
-function adaptUnary(method: UnaryMethod, host: AdapterHost): grpc.handleUnaryCall<Buffer, Buffer> {
-  return (library, callback) => {
-    const call = host.callOf(library.metadata);
-    if (!call.begin((status) => callback(toWireStatus(status)))) return;
-    const reply = (message: Uint8Array) => {
-      if (call.phase !== "handling") return;
-      const buffer = asBuffer(message);
-      host.admitReply(call, buffer.length);
-      call.settle(undefined);
-      callback(null, buffer);
-    };
-    const fail = (error: unknown) => {
-      if (call.phase !== "handling") return;
-      const status = toStatus(error, call, host.log);
-      call.settle(status.code);
-      callback(toWireStatus(status));
-    };
-    try {
-      host.admit(call);
-      const outcome = method.handle(library.request, call);
-      if (outcome instanceof Promise) outcome.then(reply).catch(fail);
-      else reply(outcome);
-    } catch (error) {
-      fail(error);
-    }
+/**
+ * The one way from the wire into a service: admission, the handler, and a status for whatever it throws or rejects with.
+ * Nothing leaves here as an exception.
+ */
+export abstract class CallAdapter implements ExchangeEvents {
+  readonly call: OpenCall;
+  protected readonly exchange: GrpcExchange;
+  protected readonly host: AdapterHost;
+
+  constructor(host: AdapterHost, parts: CallParts) {
+    this.host = host;
+    this.exchange = parts.exchange(this);
+    this.call = parts.call((status) => this.exchange.finish(status));
+  }
+
+  get events(): GrpcExchange {
+    return this.exchange;
+  }
+
+  abstract message(bytes: Buffer): void;
+  abstract halfClose(): void;
+
+  drained(): void {}
+
+  broken(status: StatusError): void {
+    this.call.abort(status);
+  }
+
+  closed(): void {
+    this.call.close();
+  }
+
+  /** Takes what a handler, or one of its listeners, throws now or later. */
+  protected readonly fail = (error: unknown): void => {
+    if (this.call.phase !== "handling") return;
+    this.call.abort(toStatus(error, this.call, this.host.log));
   };
 }
 
-function adaptServerStream(
-  method: ServerStreamMethod,
-  host: AdapterHost,
-): grpc.handleServerStreamingCall<Buffer, Buffer> {
-  return (library) =>
-    runStream(library, host, (call, fail) => {
-      const outcome = method.handle(library.request, createReplyStream(call, sinkOf(library), fail));
-      if (outcome instanceof Promise) outcome.catch(fail);
-    });
+/** A call whose request is one message: the service sees it when it is complete. */
+abstract class SingleRequestAdapter extends CallAdapter {
+  #request: Buffer | undefined;
+
+  override message(bytes: Buffer): void {
+    if (this.#request === undefined) this.#request = bytes;
+    else this.call.abort(new StatusError("UNIMPLEMENTED", "the method takes one message, and more came"));
+  }
+
+  override halfClose(): void {
+    const request = this.#request;
+    this.#request = undefined;
+    if (request === undefined) {
+      this.call.abort(new StatusError("UNIMPLEMENTED", "the method takes one message, and none came"));
+    } else if (this.call.begin()) this.handle(request);
+  }
+
+  protected abstract handle(request: Buffer): void;
 }
 
-function adaptDuplex(method: DuplexMethod, host: AdapterHost): grpc.handleBidiStreamingCall<Buffer, Buffer> {
-  return (library) =>
-    runStream(library, host, (call, fail) => {
-      const duplex = createDuplexStream(call, sinkOf(library), library, fail);
-      method.handle(duplex.stream);
-      duplex.startReading();
-    });
+export class UnaryAdapter extends SingleRequestAdapter {
+  readonly #method: UnaryMethod;
+
+  constructor(method: UnaryMethod, host: AdapterHost, parts: CallParts) {
+    super(host, parts);
+    this.#method = method;
+  }
+
+  protected override handle(request: Buffer): void {
+    try {
+      this.host.admit(this.call);
+      const outcome = this.#method.handle(request, this.call);
+      if (outcome instanceof Promise) outcome.then(this.#reply).catch(this.#refuse);
+      else this.#reply(outcome);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  readonly #reply = (message: Uint8Array): void => {
+    if (this.call.phase !== "handling") return;
+    const { exchange, host } = this;
+    if (message.length > host.maxSendBytes) throw tooLong(message, host.maxSendBytes);
+    if (!exchange.takesReply(message.length)) host.admitWaitingReply(this.call, message.length);
+    this.call.settle("OK", () => exchange.reply(message));
+  };
+
+  /** Not `fail`: the service has spoken, and need not be told that its call is over. */
+  readonly #refuse = (error: unknown): void => {
+    if (this.call.phase !== "handling") return;
+    const status = toStatus(error, this.call, this.host.log);
+    this.call.settle(status.code, () => this.exchange.finish(status));
+  };
 }
 
-/** Admission and headers, and then the handler; `fail` takes what it throws now or later. */
-function runStream(
-  library: WritableCall,
-  host: AdapterHost,
-  handle: (call: OpenCall, fail: (error: unknown) => void) => void,
-): void {
-  const call = host.callOf(library.metadata);
-  if (!call.begin((status) => endStream(library, status))) return;
-  const fail = (error: unknown) => call.abort(toStatus(error, call, host.log));
-  try {
-    host.admit(call);
-    host.streamOpened(call);
-    sendHeaders(library);
-    handle(call, fail);
-  } catch (error) {
-    fail(error);
+export class ServerStreamAdapter extends SingleRequestAdapter {
+  readonly #method: ServerStreamMethod;
+  #onDrain: () => void = () => {};
+
+  constructor(method: ServerStreamMethod, host: AdapterHost, parts: CallParts) {
+    super(host, parts);
+    this.#method = method;
+  }
+
+  override drained(): void {
+    this.#onDrain();
+  }
+
+  protected override handle(request: Buffer): void {
+    try {
+      openStream(this.call, this.exchange, this.host);
+      const sink = sinkOf(this.exchange, this.host, this.fail, (listener) => {
+        this.#onDrain = listener;
+      });
+      const outcome = this.#method.handle(request, createReplyStream(this.call, sink, this.fail));
+      if (outcome instanceof Promise) outcome.catch(this.fail);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 }
 
-type WritableCall = grpc.ServerWritableStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>;
+export class DuplexAdapter extends CallAdapter {
+  readonly #method: DuplexMethod;
+  #onMessage: (message: Buffer) => void = () => {};
+  #onHalfClose: () => void = () => {};
+  #onDrain: () => void = () => {};
 
-function sinkOf(library: WritableCall): MessageSink {
+  constructor(method: DuplexMethod, host: AdapterHost, parts: CallParts) {
+    super(host, parts);
+    this.#method = method;
+  }
+
+  /** The service is there before the first message. */
+  open(): void {
+    if (!this.call.begin()) return;
+    try {
+      openStream(this.call, this.exchange, this.host);
+      const sink = sinkOf(this.exchange, this.host, this.fail, (listener) => {
+        this.#onDrain = listener;
+      });
+      const { stream, target } = createDuplexStream(this.call, sink, this.exchange, this.fail);
+      this.#onMessage = target.message;
+      this.#onHalfClose = target.halfClose;
+      this.#method.handle(stream);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  override message(bytes: Buffer): void {
+    this.#onMessage(bytes);
+  }
+
+  override halfClose(): void {
+    this.#onHalfClose();
+  }
+
+  override drained(): void {
+    this.#onDrain();
+  }
+}
+
+/** Admission, and headers at once: the caller of a stream that is silent for days knows that it is open. */
+function openStream(call: OpenCall, exchange: GrpcExchange, host: AdapterHost): void {
+  host.admit(call);
+  host.streamOpened(call);
+  exchange.sendHeaders();
+}
+
+function sinkOf(
+  exchange: GrpcExchange,
+  host: AdapterHost,
+  fail: (error: unknown) => void,
+  onDrain: (listener: () => void) => void,
+): MessageSink {
   return {
-    write: (message) => library.write(asBuffer(message)),
-    onDrain: (listener) => library.on("drain", listener),
-    end: (status) => (status === undefined ? library.end() : endStream(library, status)),
+    write(message) {
+      if (message.length <= host.maxSendBytes) return exchange.send(message);
+      fail(tooLong(message, host.maxSendBytes));
+      return false;
+    },
+    onDrain,
+    end: (status) => exchange.finish(status),
   };
 }
 
-/** At once, not with the first message: the caller of a stream that is silent for days knows that it is open. */
-function sendHeaders(library: WritableCall): void {
-  library.sendMetadata(new grpc.Metadata());
-}
-
-/** The library's way to a status on a stream: its own listener turns the event into trailers, after the messages. */
-function endStream(library: WritableCall, status: StatusError): void {
-  library.emit("error", toWireStatus(status));
-}
-
-/** The same bytes under another type: the library wants Buffer's copy(). */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function tooLong(message: Uint8Array, limit: number): StatusError {
+  return new StatusError("RESOURCE_EXHAUSTED", `a reply of ${message.length} bytes is over the limit of ${limit}`);
 }

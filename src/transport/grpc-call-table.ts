@@ -1,52 +1,51 @@
 import { assert } from "../base/assert.ts";
 import { StatusError } from "../base/status-error.ts";
 import type { Method } from "../service/call.ts";
-import { describePeer, identityOf } from "../service/peer.ts";
+import { describePeer } from "../service/peer.ts";
 import { toStatus } from "./grpc-adapter.ts";
 import { type CallHost, OpenCall } from "./grpc-call.ts";
 import { CallCount } from "./grpc-call-count.ts";
-import type { CallOpening } from "./grpc-interceptor.ts";
+import type { GrpcConnection } from "./grpc-connection.ts";
+import { armDeadline } from "./grpc-deadline.ts";
 import { type GrpcServerOptions, graceMs } from "./grpc-options.ts";
-import type { ReceiveGuard, Receiving } from "./grpc-receive-guard.ts";
+import { createReceiveGuard, type ReceiveGuard } from "./grpc-receive-guard.ts";
 import { ReplyBudget, UNSENT_BYTES_PER_CONNECTION_MAX } from "./grpc-reply-budget.ts";
-import type { StallGuard } from "./grpc-stall-guard.ts";
-import { toWireStatus } from "./grpc-status.ts";
+import { createStallGuard, type StallGuard } from "./grpc-stall-guard.ts";
 
-const CONNECTION_CARRIER = /^connection-(\d+)$/;
-
-/** What stands in a socket's remoteAddress, and comes back with every call that the socket carries. */
-export function connectionCarrier(connection: number): string {
-  return `connection-${connection}`;
-}
-
-/** What watches over calls that do not come to their end. */
-export interface Guards {
-  readonly stall: StallGuard;
-  readonly receive: ReceiveGuard;
-}
-
-/** Every call that is open, and what happens round it: admission, bounds, metrics, the access log, its grace. */
-export class CallTable implements CallHost {
+/** Every call that is open, and what happens round it: admission, bounds, deadlines, metrics, the access log, its grace. */
+export class CallTable implements CallHost, Disposable {
   readonly #options: GrpcServerOptions;
-  readonly #guards: Guards;
-  readonly #methods: ReadonlyMap<string, Method>;
-  readonly #calls = new Set<OpenCall>();
+  readonly #stall: StallGuard<OpenCall>;
+  readonly #receive: ReceiveGuard<OpenCall>;
+  readonly #calls = new Map<OpenCall, GrpcConnection>();
   readonly #streams = new Set<OpenCall>();
-  readonly #connections = new WeakMap<OpenCall, number>();
-  readonly #doomed = new WeakSet<object>();
-  readonly #receiving = new Map<OpenCall, Receiving>();
+  readonly #deadlines = new Map<OpenCall, Disposable>();
+  /** Calls whose headers are among what is being read; most are over before all of that is. */
+  #fresh: OpenCall[] = [];
   readonly #count = new CallCount();
   readonly #replies = new ReplyBudget();
   #refusal: StatusError | undefined;
 
-  constructor(options: GrpcServerOptions, guards: Guards) {
+  constructor(options: GrpcServerOptions) {
+    const { clock, scheduler } = options;
     this.#options = options;
-    this.#guards = guards;
-    this.#methods = new Map(options.methods.map((method) => [method.name, method]));
+    this.#stall = createStallGuard(clock, scheduler, (call) =>
+      this.#connection(call).destroy("a client does not take its messages", call.method),
+    );
+    this.#receive = createReceiveGuard(scheduler, {
+      connectionOf: (call) => this.#connection(call).number,
+      giveUp: (call) => call.abort(new StatusError("DEADLINE_EXCEEDED", "the request did not come to its end")),
+      destroyConnection: (call) =>
+        this.#connection(call).destroy("a client leaves many requests incomplete", call.method),
+    });
   }
 
-  get calls(): ReadonlySet<OpenCall> {
-    return this.#calls;
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  calls(): readonly OpenCall[] {
+    return [...this.#calls.keys()];
   }
 
   /** From now on new calls get this status. */
@@ -54,37 +53,46 @@ export class CallTable implements CallHost {
     this.#refusal = status;
   }
 
-  open(opening: CallOpening): OpenCall {
-    const method = this.#methods.get(opening.method);
-    assert(method !== undefined, "the library calls for registered methods only");
-    const match = CONNECTION_CARRIER.exec(opening.remoteAddress ?? "");
-    const connection = match === null ? undefined : Number(match[1]);
+  /** `start` has to follow, once there is something that can answer. */
+  open(
+    method: Method,
+    connection: GrpcConnection,
+    timeoutMs: number | undefined,
+    answer: (status: StatusError) => void,
+  ): OpenCall {
     const startedMs = this.#options.clock.monotonicMs();
-    const start = {
-      method,
-      peer: connection === undefined ? undefined : this.#options.peers.get(connection)?.peer,
-      startedMs,
-      deadlineMs: opening.timeoutMs === undefined ? undefined : startedMs + opening.timeoutMs,
-      isGone: opening.isGone,
-    };
-    const call = new OpenCall(start, this, (status) => opening.sendStatus(toWireStatus(status)));
-    if (connection !== undefined) this.#connections.set(call, connection);
+    const deadlineMs = timeoutMs === undefined ? undefined : startedMs + timeoutMs;
+    const call = new OpenCall({ method, peer: connection.peer, startedMs, deadlineMs }, this, answer);
+    this.#calls.set(call, connection);
+    this.#fresh.push(call);
     return call;
   }
 
-  started(call: OpenCall): void {
-    this.#calls.add(call);
-    const hasRoom = this.#count.add(callerOf(call));
+  /** Counts a call that was opened; one that is refused whatever it brings has its answer at once. */
+  start(call: OpenCall): void {
+    const hasRoom = this.#count.add(this.#connection(call).caller);
+    const { startedMs, deadlineMs = Number.POSITIVE_INFINITY } = call;
     if (this.#refusal !== undefined) call.abort(this.#refusal);
     else if (!hasRoom) call.abort(new StatusError("RESOURCE_EXHAUSTED", "too many calls are open"));
-    else if (call.definition.kind !== "duplex") this.#awaitRequest(call);
+    else if (deadlineMs <= startedMs) call.abort(new StatusError("DEADLINE_EXCEEDED", "the deadline had passed"));
+  }
+
+  /** All that came at once has been handled: what is still open has to be watched. */
+  readDone(): void {
+    const fresh = this.#fresh;
+    if (fresh.length === 0) return;
+    this.#fresh = [];
+    for (const call of fresh) {
+      if (call.phase === "closed") continue;
+      if (call.phase === "receiving" && call.definition.kind !== "duplex") this.#receive.watch(call);
+      if (call.deadlineMs !== undefined) this.#deadlines.set(call, armDeadline(call, call.deadlineMs, this.#options));
+    }
   }
 
   /** The request is here. Throws the status with which the call is refused. */
   admit(call: OpenCall): void {
-    this.#stopAwaiting(call);
+    this.#receive.unwatch(call);
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (!call.hasPeer) throw new Error("the call came over a connection that is not in the registry");
     this.#options.authorize(call.definition, call.peer);
   }
 
@@ -93,77 +101,53 @@ export class CallTable implements CallHost {
     this.#options.onStreamOpen?.(call.method);
   }
 
-  /** Counts a unary reply until its call closes. Throws where the connection has too many under way. */
-  admitReply(call: OpenCall, bytes: number): void {
-    const connection = this.#connections.get(call);
-    if (connection === undefined) return;
-    const verdict = this.#replies.take(call, connection, bytes);
+  /** Counts a reply that has to wait for its client, until its call closes. Throws where too many of them wait. */
+  admitWaitingReply(call: OpenCall, bytes: number): void {
+    const verdict = this.#replies.take(call, this.#connection(call).number, bytes);
     if (verdict.kind === "send") return;
     if (verdict.kind === "refuse") {
       const limit = `the limit of a connection is ${UNSENT_BYTES_PER_CONNECTION_MAX} bytes`;
       throw new StatusError("RESOURCE_EXHAUSTED", `replies that were asked for are not read: ${limit}`);
     }
-    this.#destroy(verdict.connection, "too many replies wait for clients, most for this one", call.method);
+    const largest = [...this.#calls.values()].find((connection) => connection.number === verdict.connection);
+    largest?.destroy("too many replies wait for clients, most for this one", call.method);
   }
 
   leaving(call: OpenCall): void {
-    this.#stopAwaiting(call);
-    this.#guards.stall.watch(call, graceMs(call.definition.kind, this.#options));
+    this.#receive.unwatch(call);
+    this.#stall.watch(call, graceMs(call.definition.kind, this.#options));
   }
 
   closed(call: OpenCall): void {
-    this.#stopAwaiting(call);
-    this.#guards.stall.unwatch(call);
+    const connection = this.#connection(call);
+    this.#calls.delete(call);
+    this.#count.remove(connection.caller);
+    this.#receive.unwatch(call);
+    this.#stall.unwatch(call);
     this.#replies.release(call);
-    if (this.#calls.delete(call)) this.#count.remove(callerOf(call));
+    this.#deadlines.get(call)?.[Symbol.dispose]();
+    this.#deadlines.delete(call);
     if (this.#streams.delete(call)) this.#options.onStreamClose?.(call.method);
     const { definition, method, code } = call;
     const ms = this.#options.clock.monotonicMs() - call.startedMs;
     this.#options.onCallEnd?.({ method, kind: definition.kind, code, seconds: ms / 1_000 });
     const { log } = this.#options;
-    if (log.enabled(4)) log.debug(4, "call", { ...logFields(call), code, ms: Math.round(ms * 1_000) / 1_000 });
+    if (!log.enabled(4)) return;
+    log.debug(4, "call", { method, peer: describePeer(call.peer), code, ms: Math.round(ms * 1_000) / 1_000 });
   }
 
   listenerFailed(call: OpenCall, error: unknown): void {
     toStatus(error, call, this.#options.log);
   }
 
-  destroyConnection(call: OpenCall): void {
-    this.#destroy(this.#connections.get(call), "a client does not take its messages", call.method);
+  [Symbol.dispose](): void {
+    this.#stall[Symbol.dispose]();
+    this.#receive[Symbol.dispose]();
   }
 
-  #awaitRequest(call: OpenCall): void {
-    const receiving: Receiving = {
-      connection: this.#connections.get(call),
-      giveUp: () => call.abort(new StatusError("DEADLINE_EXCEEDED", "the request did not come to its end")),
-      destroyConnection: () =>
-        this.#destroy(this.#connections.get(call), "a client leaves many requests incomplete", call.method),
-    };
-    this.#receiving.set(call, receiving);
-    this.#guards.receive.watch(receiving);
+  #connection(call: OpenCall): GrpcConnection {
+    const connection = this.#calls.get(call);
+    assert(connection !== undefined, "the call is open");
+    return connection;
   }
-
-  #stopAwaiting(call: OpenCall): void {
-    const receiving = this.#receiving.get(call);
-    if (receiving === undefined) return;
-    this.#receiving.delete(call);
-    this.#guards.receive.unwatch(receiving);
-  }
-
-  #destroy(connection: number | undefined, why: string, method: string): void {
-    const entry = connection === undefined ? undefined : this.#options.peers.get(connection);
-    // One line for a connection, not for each of its calls.
-    if (entry === undefined || this.#doomed.has(entry)) return;
-    this.#doomed.add(entry);
-    this.#options.log.warn(`${why}: connection destroyed`, { method, peer: describePeer(entry.peer) });
-    entry.destroy();
-  }
-}
-
-function callerOf(call: OpenCall): string {
-  return call.hasPeer ? identityOf(call.peer) : "unknown";
-}
-
-function logFields(call: OpenCall): { method: string; peer: string } {
-  return { method: call.method, peer: call.hasPeer ? describePeer(call.peer) : "unknown" };
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { StatusError } from "../base/status-error.ts";
+import { type CodeName, StatusError } from "../base/status-error.ts";
 import { OpenCall } from "./grpc-call.ts";
 
-function openCall(isGone: () => boolean = () => false) {
+function openCall() {
   const seen: string[] = [];
   const call = new OpenCall(
     {
@@ -10,31 +10,32 @@ function openCall(isGone: () => boolean = () => false) {
       peer: { kind: "tcp", connection: 1, address: "127.0.0.1:9", loopback: true },
       startedMs: 0,
       deadlineMs: undefined,
-      isGone,
     },
     {
       leaving: () => void seen.push("leaving"),
       closed: (closed) => void seen.push(`closed ${closed.code}`),
       listenerFailed: (_call, error) => void seen.push(`failed ${String(error)}`),
-      destroyConnection: () => void seen.push("destroyed"),
     },
-    (status) => void seen.push(`refused ${status.code}`),
+    (status) => void seen.push(`answered ${status.code}`),
   );
-  const begin = () => call.begin((status) => void seen.push(`answered ${status.code}`));
+  const begin = () => call.begin();
+  const settle = (code: CodeName) => call.settle(code, () => void seen.push(`sent ${code}`));
   call.onCancel(() => void seen.push("cancel"));
-  return { call, seen, begin };
+  return { call, seen, begin, settle };
 }
 
 const UNAVAILABLE = new StatusError("UNAVAILABLE", "shutting down");
 
 describe("a call", () => {
   test("that its service answers closes with that code and is never cancelled", () => {
-    const { call, seen, begin } = openCall();
+    const { call, seen, begin, settle } = openCall();
     begin();
-    call.settle("NOT_FOUND");
+    settle("NOT_FOUND");
+    settle("OK");
+    call.abort(UNAVAILABLE);
     call.close();
 
-    expect(seen).toEqual(["leaving", "closed NOT_FOUND"]);
+    expect(seen).toEqual(["sent NOT_FOUND", "leaving", "closed NOT_FOUND"]);
     expect(call.cancelled).toBe(false);
   });
 
@@ -55,7 +56,7 @@ describe("a call", () => {
     call.abort(UNAVAILABLE);
     call.close();
 
-    expect(seen).toEqual(["leaving", "answered UNAVAILABLE", "cancel", "closed UNAVAILABLE"]);
+    expect(seen).toEqual(["answered UNAVAILABLE", "leaving", "cancel", "closed UNAVAILABLE"]);
   });
 
   test("that is aborted before its request is complete never reaches a service", () => {
@@ -63,29 +64,22 @@ describe("a call", () => {
     call.abort(UNAVAILABLE);
 
     expect(begin()).toBe(false);
-    expect(seen).toEqual(["leaving", "refused UNAVAILABLE", "cancel"]);
+    expect(seen).toEqual(["answered UNAVAILABLE", "leaving", "cancel"]);
   });
 
-  test("whose stream is dead already never reaches a service", () => {
-    const { begin } = openCall(() => true);
-
-    expect(begin()).toBe(false);
-  });
-
-  test("that the library ends, by its deadline for one, takes the library's code", () => {
+  test("whose last word leaves at once has no grace to keep", () => {
     const { call, seen, begin } = openCall();
     begin();
-    call.statusSent("DEADLINE_EXCEEDED");
-    call.close();
+    call.settle("OK", () => call.close());
 
-    expect(seen).toEqual(["leaving", "cancel", "closed DEADLINE_EXCEEDED"]);
+    expect(seen).toEqual(["closed OK"]);
   });
 
   test("that is over calls a late onCancel listener at once if it was cancelled, and never if not", () => {
     const [gone, done] = [openCall(), openCall()];
     for (const { begin } of [gone, done]) begin();
     gone.call.close();
-    done.call.settle("OK");
+    done.settle("OK");
     const late: string[] = [];
     gone.call.onCancel(() => void late.push("gone"));
     done.call.onCancel(() => void late.push("done"));

@@ -1,27 +1,22 @@
-import { assert } from "../base/assert.ts";
 import type { CodeName, StatusError } from "../base/status-error.ts";
 import type { Call, Method } from "../service/call.ts";
 import type { Peer } from "../service/peer.ts";
 
 /** What the call needs of the server round it. */
 export interface CallHost {
-  /** The call's last word is spoken; it should close soon. */
+  /** The call's last word is spoken and has not left; it should, soon. */
   leaving(call: OpenCall): void;
   /** The call is over and its code final. */
   closed(call: OpenCall): void;
   /** A listener that the service left with the call threw. */
   listenerFailed(call: OpenCall, error: unknown): void;
-  destroyConnection(call: OpenCall): void;
 }
 
 export interface CallStart {
   readonly method: Method;
-  /** undefined: the connection is not in the registry. */
-  readonly peer: Peer | undefined;
+  readonly peer: Peer;
   readonly startedMs: number;
   readonly deadlineMs: number | undefined;
-  /** Whether the caller has gone, before anybody has said so. */
-  readonly isGone: () => boolean;
 }
 
 /**
@@ -37,36 +32,25 @@ type Phase = "receiving" | "handling" | "leaving" | "closed";
 export class OpenCall implements Call {
   readonly method: string;
   readonly definition: Method;
+  readonly peer: Peer;
   readonly startedMs: number;
   readonly deadlineMs: number | undefined;
   readonly #host: CallHost;
-  readonly #peer: Peer | undefined;
-  readonly #isGone: () => boolean;
+  readonly #answer: (status: StatusError) => void;
   #phase: Phase = "receiving";
   #code: CodeName | undefined;
   #cancelled = false;
-  #cancelListeners: (() => void)[] = [];
-  #answer: (status: StatusError) => void;
+  #cancelListeners: (() => void)[] | undefined;
 
-  /** `answer` sends a status on behalf of the server; a service's handler brings a better one with it. */
+  /** `answer` sends a status over the service's head. */
   constructor(start: CallStart, host: CallHost, answer: (status: StatusError) => void) {
     this.method = start.method.name;
     this.definition = start.method;
+    this.peer = start.peer;
     this.startedMs = start.startedMs;
     this.deadlineMs = start.deadlineMs;
-    this.#peer = start.peer;
-    this.#isGone = start.isGone;
     this.#host = host;
     this.#answer = answer;
-  }
-
-  get peer(): Peer {
-    assert(this.#peer !== undefined, "no service is called for a peer that is not known");
-    return this.#peer;
-  }
-
-  get hasPeer(): boolean {
-    return this.#peer !== undefined;
   }
 
   get phase(): Phase {
@@ -85,40 +69,30 @@ export class OpenCall implements Call {
   /** Ends by the service's own word do not count: it knows of those. */
   onCancel(listener: () => void): void {
     if (this.#cancelled) this.#call(listener);
-    else if (this.#phase === "receiving" || this.#phase === "handling") this.#cancelListeners.push(listener);
+    else if (this.#phase === "receiving" || this.#phase === "handling") {
+      this.#cancelListeners ??= [];
+      this.#cancelListeners.push(listener);
+    }
   }
 
   /** The request is here and goes to the service. False: too late, nobody waits for an answer. */
-  begin(answer: (status: StatusError) => void): boolean {
-    if (this.#phase !== "receiving" || this.#isGone()) return false;
+  begin(): boolean {
+    if (this.#phase !== "receiving") return false;
     this.#phase = "handling";
-    this.#answer = answer;
     return true;
   }
 
-  /** The service has spoken its last word; undefined where the code shows only when the reply has gone out. */
-  settle(code: CodeName | undefined): void {
-    assert(this.#phase === "handling", "only a call that is being handled is settled");
-    this.#code = code;
-    this.#cancelListeners = [];
-    this.#leave();
+  /** The service has spoken its last word, which `send` hands over; nothing where it has lost the right to one. */
+  settle(code: CodeName, send: () => void): void {
+    if (this.#phase !== "handling") return;
+    this.#cancelListeners = undefined;
+    this.#leave(code, send);
   }
 
   /** Ends the call over the service's head, and tells it so. */
   abort(status: StatusError): void {
     if (this.#phase === "leaving" || this.#phase === "closed") return;
-    this.#code = status.code;
-    this.#leave();
-    this.#answer(status);
-    this.#cancel();
-  }
-
-  /** A status is on its way to the client, whoever sends it: a service, this server, or the library by itself. */
-  statusSent(code: CodeName): void {
-    if (this.#phase === "closed") return;
-    this.#code = code;
-    if (this.#phase === "leaving") return;
-    this.#leave();
+    this.#leave(status.code, () => this.#answer(status));
     this.#cancel();
   }
 
@@ -130,19 +104,18 @@ export class OpenCall implements Call {
     this.#host.closed(this);
   }
 
-  destroyConnection(): void {
-    this.#host.destroyConnection(this);
-  }
-
-  #leave(): void {
+  /** What is sent closes the call at once, unless it has to wait for the client. */
+  #leave(code: CodeName, send: () => void): void {
+    this.#code = code;
     this.#phase = "leaving";
-    this.#host.leaving(this);
+    send();
+    if (this.phase !== "closed") this.#host.leaving(this);
   }
 
   #cancel(): void {
     this.#cancelled = true;
-    const listeners = this.#cancelListeners;
-    this.#cancelListeners = [];
+    const listeners = this.#cancelListeners ?? [];
+    this.#cancelListeners = undefined;
     for (const listener of listeners) this.#call(listener);
   }
 

@@ -1,7 +1,9 @@
-import type * as grpc from "@grpc/grpc-js";
 import type { Clock, Scheduler } from "../base/clock.ts";
 import type { StatusError } from "../base/status-error.ts";
 import type { OpenCall } from "./grpc-call.ts";
+import type { CallTable } from "./grpc-call-table.ts";
+import { ErrorCode } from "./http2-frames.ts";
+import type { ConnectionSweep } from "./http2-sweep.ts";
 
 /** How long statuses and closing frames may take to leave, once everything is answered. */
 const FLUSH_MS = 1_000;
@@ -10,9 +12,8 @@ const FLUSH_MS = 1_000;
 const POLL_PERIOD_MS = 5;
 
 export interface Draining {
-  /** Shrinks as calls close. */
-  readonly calls: ReadonlySet<OpenCall>;
-  readonly library: grpc.Server;
+  readonly table: CallTable;
+  readonly sweep: ConnectionSweep;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly status: StatusError;
@@ -20,22 +21,19 @@ export interface Draining {
 }
 
 /**
- * The order matters. The library closes a connection only when its last stream has ended, and shutting down by force
- * makes clients see CANCELLED: so streams get their status first, then calls in flight get their time, and only then
- * are the connections closed.
+ * Streams get their status first, then calls in flight get their time, and only then are the connections closed: a
+ * client whose connection goes while a call is open sees CANCELLED or worse, and not the status.
  */
 export async function drainCalls(draining: Draining): Promise<void> {
-  const { calls, library, status } = draining;
+  const { table, sweep, status } = draining;
   const isInFlight = (call: OpenCall) => call.definition.kind === "unary" && call.phase === "handling";
-  for (const call of [...calls]) if (!isInFlight(call)) call.abort(status);
-  await until(() => calls.size === 0, draining.timeoutMs, draining);
-  for (const call of [...calls]) call.abort(status);
-  await until(() => calls.size === 0, FLUSH_MS, draining);
-  let isShutDown = false;
-  library.tryShutdown(() => {
-    isShutDown = true;
-  });
-  await until(() => isShutDown, FLUSH_MS, draining);
+  for (const call of table.calls()) if (!isInFlight(call)) call.abort(status);
+  await until(() => table.size === 0, draining.timeoutMs, draining);
+  for (const call of table.calls()) call.abort(status);
+  await until(() => table.size === 0, FLUSH_MS, draining);
+  const closing = sweep.connections();
+  for (const connection of closing) connection.goAway(ErrorCode.none, status.message);
+  await until(() => closing.every((connection) => connection.isClosed), FLUSH_MS, draining);
 }
 
 /** Polls: a process drains once in its life, and a listener on every call would be paid for by all of them. */

@@ -1,9 +1,9 @@
-import type { ChannelOptions } from "@grpc/grpc-js";
 import type { Clock, Scheduler } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { CodeName } from "../base/status-error.ts";
 import type { Method } from "../service/call.ts";
 import type { Peer } from "../service/peer.ts";
+import type { Http2Limits } from "./http2-settings.ts";
 
 export interface CallEnd {
   /** `package.Service/Method`. */
@@ -13,16 +13,10 @@ export interface CallEnd {
   readonly seconds: number;
 }
 
-/** The connections that are open, by number. */
-export interface ConnectionLookup {
-  get(connection: number): { readonly peer: Peer; destroy(): void } | undefined;
-}
-
 export interface GrpcServerOptions {
   readonly methods: readonly Method[];
   /** Throws the StatusError with which a call is refused. */
   readonly authorize: (method: Method, peer: Peer) => void;
-  readonly peers: ConnectionLookup;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
@@ -40,7 +34,7 @@ export interface GrpcServerOptions {
   readonly replyGraceMs?: number;
 }
 
-const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
+export const MESSAGE_MAX_BYTES: number = 4 * 1024 * 1024;
 /**
  * A consumer that was stopped for this long (a full collection, a throttled container) still reads why its watch ended;
  * what a stalled stream may hold meanwhile is bounded by its window.
@@ -50,22 +44,20 @@ const REPLY_GRACE_MS = 30_000;
 
 /** More than the watches that one process has reason to hold; bounds what one connection can cost. */
 const STREAMS_PER_CONNECTION_MAX = 1_000;
-/** A peer that vanished without closing (a frozen virtual machine on the TCP listener) is found in 80 s. */
-const KEEPALIVE_PERIOD_MS = 60_000;
-const KEEPALIVE_TIMEOUT_MS = 20_000;
-const CONNECTION_IDLE_MS = 30 * 60_000;
+/** Clients have 8 KiB and more of their own metadata to send, and we read none of it. */
+const HEADER_BYTES_MAX = 16 * 1024;
+/** Two of the longest messages: what incomplete requests of one connection can make us hold. */
+const MESSAGES_PER_WINDOW = 2;
+/** With a message comes its prefix, and other frames may have padding. */
+const WINDOW_MARGIN = 64 * 1024;
 
-/** Every bound of the library, said out loud: most of its defaults are "none". */
-export function channelOptions(options: GrpcServerOptions): ChannelOptions {
+export function http2Limits(options: GrpcServerOptions): Http2Limits {
+  const streamWindow = (options.maxReceiveBytes ?? MESSAGE_MAX_BYTES) + WINDOW_MARGIN;
   return {
-    "grpc.max_receive_message_length": options.maxReceiveBytes ?? MESSAGE_MAX_BYTES,
-    "grpc.max_send_message_length": options.maxSendBytes ?? MESSAGE_MAX_BYTES,
-    "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
-    "grpc.keepalive_time_ms": KEEPALIVE_PERIOD_MS,
-    "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
-    "grpc.max_connection_idle_ms": CONNECTION_IDLE_MS,
-    // Bookkeeping for a service that we do not serve, and behind several reports of leaks.
-    "grpc.enable_channelz": 0,
+    streamsMax: STREAMS_PER_CONNECTION_MAX,
+    headerBytesMax: HEADER_BYTES_MAX,
+    streamWindow,
+    connectionWindow: MESSAGES_PER_WINDOW * streamWindow,
   };
 }
 

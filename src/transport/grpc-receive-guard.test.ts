@@ -1,19 +1,23 @@
 import { describe, expect, test } from "bun:test";
 import { SimulatedTime } from "../testing/simulated-time.ts";
-import { createReceiveGuard, type Receiving, SLOW_REQUESTS_MAX } from "./grpc-receive-guard.ts";
+import { createReceiveGuard, SLOW_REQUESTS_MAX } from "./grpc-receive-guard.ts";
+
+interface Call {
+  readonly connection: number;
+}
 
 function setUp() {
   const time = new SimulatedTime();
-  const guard = createReceiveGuard(time);
-  const destroyed = new Set<number | undefined>();
-  const givenUp: Receiving[] = [];
+  const destroyed = new Set<number>();
+  const givenUp: Call[] = [];
+  const guard = createReceiveGuard<Call>(time, {
+    connectionOf: (call) => call.connection,
+    giveUp: (call) => void givenUp.push(call),
+    destroyConnection: (call) => void destroyed.add(call.connection),
+  });
   const watch = (connection: number, count = 1) =>
     Array.from({ length: count }, () => {
-      const call: Receiving = {
-        connection,
-        giveUp: () => void givenUp.push(call),
-        destroyConnection: () => void destroyed.add(connection),
-      };
+      const call = { connection };
       guard.watch(call);
       return call;
     });

@@ -1,16 +1,16 @@
 import type { Scheduler } from "../base/clock.ts";
 
-/** A call whose request is not complete. */
-export interface Receiving {
-  readonly connection: number | undefined;
+/** What can be done about calls whose requests are not complete. */
+export interface ReceiveHost<C> {
+  connectionOf(call: C): number;
   /** Ends the call; nobody has seen its request. */
-  giveUp(): void;
-  destroyConnection(): void;
+  giveUp(call: C): void;
+  destroyConnection(call: C): void;
 }
 
-export interface ReceiveGuard extends Disposable {
-  watch(call: Receiving): void;
-  unwatch(call: Receiving): void;
+export interface ReceiveGuard<C> extends Disposable {
+  watch(call: C): void;
+  unwatch(call: C): void;
 }
 
 /**
@@ -26,30 +26,30 @@ export const SLOW_REQUESTS_MAX = 64;
 const RECEIVE_SWEEPS = 120;
 
 /**
- * Bounds what incomplete requests hold: the library keeps their bytes, takes a thousand of them on each connection, and
- * waits for ever. Where too many are slow, the connection with most of them goes, so a neighbour with one is not hit.
+ * Bounds what incomplete requests hold: a connection may have a thousand of them, each of
+ * a few MiB, and they may never come to their end. Where too many are slow, the connection with most of them goes, so a neighbour with one is not hit.
  *
  * One timer for all calls, and none while no request is under way.
  */
-export function createReceiveGuard(scheduler: Scheduler): ReceiveGuard {
-  const sweeps = new Map<Receiving, number>();
+export function createReceiveGuard<C>(scheduler: Scheduler, host: ReceiveHost<C>): ReceiveGuard<C> {
+  const sweeps = new Map<C, number>();
   let timer: Disposable | undefined;
 
   const sweep = () => {
     timer = undefined;
-    const slow: Receiving[] = [];
+    const slow: C[] = [];
     for (const [call, before] of [...sweeps]) {
       sweeps.set(call, before + 1);
       if (before + 1 >= SLOW_SWEEPS) slow.push(call);
       if (before + 1 >= RECEIVE_SWEEPS) {
         sweeps.delete(call);
-        call.giveUp();
+        host.giveUp(call);
       }
     }
-    for (const call of excess(slow)) {
+    for (const call of excess(slow, host.connectionOf)) {
       sweeps.delete(call);
       // Once for each call of a connection; the first one counts.
-      call.destroyConnection();
+      host.destroyConnection(call);
     }
     arm();
   };
@@ -72,10 +72,10 @@ export function createReceiveGuard(scheduler: Scheduler): ReceiveGuard {
 }
 
 /** The calls of the connections with most slow requests, until no more than the limit are left. */
-function excess(slow: readonly Receiving[]): readonly Receiving[] {
+function excess<C>(slow: readonly C[], connectionOf: (call: C) => number): readonly C[] {
   if (slow.length <= SLOW_REQUESTS_MAX) return [];
-  const byConnection = [...Map.groupBy(slow, (call) => call.connection).values()].sort((a, b) => b.length - a.length);
-  const chosen: Receiving[] = [];
+  const byConnection = [...Map.groupBy(slow, connectionOf).values()].sort((a, b) => b.length - a.length);
+  const chosen: C[] = [];
   for (const calls of byConnection) {
     if (slow.length - chosen.length <= SLOW_REQUESTS_MAX) break;
     chosen.push(...calls);

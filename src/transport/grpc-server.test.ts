@@ -156,16 +156,6 @@ describe("a peer", () => {
     expect(peers[1]).toEqual({ kind: "unix", connection: 2, pid: 72, uid: 1_000, gid: 1_000, groups: [27] });
   });
 
-  test("that is not in the registry is answered with INTERNAL, and logged", async () => {
-    const fixture = await start([whoami]);
-    using client = connectBytesClient(fixture);
-    await client.unary("test.T/Unary");
-    fixture.forget(1);
-
-    expect((await client.unary("test.T/Unary")).code).toBe(Code.INTERNAL);
-    expect(errorLines(fixture)).toHaveLength(1);
-  });
-
   test("that may not call is refused before the handler sees anything", async () => {
     const seen: unknown[] = [];
     const fixture = await start(

@@ -1,21 +1,29 @@
 import type { Socket } from "node:net";
-import * as grpc from "@grpc/grpc-js";
-import { assert } from "../base/assert.ts";
-import type { Logger } from "../base/log.ts";
-import type { StatusError } from "../base/status-error.ts";
+import { StatusError } from "../base/status-error.ts";
 import type { Method } from "../service/call.ts";
 import type { Peer } from "../service/peer.ts";
-import { type AdapterHost, adapt } from "./grpc-adapter.ts";
-import type { OpenCall } from "./grpc-call.ts";
-import { CallTable, connectionCarrier } from "./grpc-call-table.ts";
+import {
+  type AdapterHost,
+  type CallAdapter,
+  type CallParts,
+  DuplexAdapter,
+  ServerStreamAdapter,
+  UnaryAdapter,
+} from "./grpc-adapter.ts";
+import { CallTable } from "./grpc-call-table.ts";
+import { GrpcConnection } from "./grpc-connection.ts";
 import { drainCalls } from "./grpc-drain.ts";
-import { createCallInterceptor } from "./grpc-interceptor.ts";
-import { channelOptions, type GrpcServerOptions } from "./grpc-options.ts";
-import { createReceiveGuard } from "./grpc-receive-guard.ts";
-import { createStallGuard } from "./grpc-stall-guard.ts";
+import { GrpcExchange } from "./grpc-exchange.ts";
+import { type GrpcServerOptions, http2Limits, MESSAGE_MAX_BYTES } from "./grpc-options.ts";
+import { refuseUnknownMethod, refuseUnreadable } from "./grpc-refusal.ts";
+import { readRequest } from "./grpc-request.ts";
+import type { HeaderField } from "./hpack-decoder.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import type { Http2Stream, StreamEvents } from "./http2-stream.ts";
+import { ConnectionSweep } from "./http2-sweep.ts";
 
 export interface GrpcServer extends Disposable {
-  /** Takes over an accepted connection. Its peer is in the registry already. */
+  /** Takes over an accepted connection, from its first byte. */
   addConnection(socket: Socket, peer: Peer): void;
   /**
    * New calls get `status`, open streams end with it, calls in flight may finish until the timeout and end with it
@@ -29,87 +37,102 @@ export interface GrpcServer extends Disposable {
 /** The gRPC side of the server: everything between an accepted socket and the services' handlers. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { clock, scheduler, log } = options;
-  const guards = { stall: createStallGuard(clock, scheduler), receive: createReceiveGuard(scheduler) };
-  const table = new CallTable(options, guards);
-  const byMetadata = new WeakMap<grpc.Metadata, OpenCall>();
-  const interceptor = createCallInterceptor(
-    (opening) => table.open(opening),
-    (metadata, call) => {
-      byMetadata.set(metadata, call);
-      table.started(call);
-    },
-  );
-  const callOf = (metadata: grpc.Metadata): OpenCall => {
-    const call = byMetadata.get(metadata);
-    assert(call !== undefined, "the interceptor has seen every call");
-    return call;
-  };
-
-  routeLibraryLog(log);
-  const library = new grpc.Server({ ...channelOptions(options), interceptors: [interceptor] });
-  registerAll(library, options.methods, {
-    log,
-    callOf,
-    admit: (call) => table.admit(call),
-    admitReply: (call, bytes) => table.admitReply(call, bytes),
-    streamOpened: (call) => table.streamOpened(call),
-  });
-  const injector = library.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const table = new CallTable(options);
+  const sweep = new ConnectionSweep(scheduler);
+  const limits = http2Limits(options);
+  const requests = createRequestHandler(options, table);
   let drained: Promise<void> | undefined;
-  let stopped = false;
+  let isStopped = false;
   const stop = () => {
-    stopped = true;
-    guards.stall[Symbol.dispose]();
-    guards.receive[Symbol.dispose]();
-    library.forceShutdown();
+    isStopped = true;
+    for (const connection of sweep.connections()) connection.destroy();
+    sweep[Symbol.dispose]();
+    table[Symbol.dispose]();
   };
 
   return {
     get openCalls() {
-      return table.calls.size;
+      return table.size;
     },
     addConnection(socket, peer) {
       // The connection's end shows in its calls; an error without a listener would end the process.
       socket.on("error", () => {});
-      if (stopped) {
+      if (isStopped) {
         socket.destroy();
         return;
       }
-      Object.defineProperty(socket, "remoteAddress", { value: connectionCarrier(peer.connection), configurable: true });
-      injector.injectConnection(socket);
+      const http2 = new Http2Connection(
+        socket,
+        {
+          request: (stream, fields) => requests(connection, stream, fields),
+          readDone: () => table.readDone(),
+          closed: (closed) => sweep.delete(closed),
+          failed: (error) => log.error("a connection failed", { error: String(error), peer: connection.caller }),
+        },
+        limits,
+      );
+      const connection = new GrpcConnection(http2, peer, log);
+      sweep.add(http2);
     },
     drain(status, timeoutMs) {
       table.refuseWith(status);
-      drained ??= drainCalls({ calls: table.calls, library, clock, scheduler, status, timeoutMs }).finally(stop);
+      drained ??= drainCalls({ table, sweep, clock, scheduler, status, timeoutMs }).finally(stop);
       return drained;
     },
     [Symbol.dispose]: stop,
   };
 }
 
-/**
- * The library writes to stderr by itself, hostile header text included, and for every call that brings some. Its logger
- * is one for the process; the last server made has it.
- */
-function routeLibraryLog(log: Logger): void {
-  const write = (...parts: unknown[]) => log.debug(1, "gRPC library", { text: parts.join(" ") });
-  grpc.setLogger({ error: write, info: write, debug: write });
+type RequestHandler = (
+  connection: GrpcConnection,
+  stream: Http2Stream,
+  fields: readonly HeaderField[] | undefined,
+) => StreamEvents;
+
+/** From the headers of a request to whoever takes the rest of it. */
+function createRequestHandler(options: GrpcServerOptions, table: CallTable): RequestHandler {
+  const methods = new Map(options.methods.map((method) => [method.name, method]));
+  const { maxReceiveBytes = MESSAGE_MAX_BYTES, maxSendBytes = MESSAGE_MAX_BYTES } = options;
+  const host: AdapterHost = {
+    log: options.log,
+    maxSendBytes,
+    admit: (call) => table.admit(call),
+    admitWaitingReply: (call, bytes) => table.admitWaitingReply(call, bytes),
+    streamOpened: (call) => table.streamOpened(call),
+  };
+  return (connection, stream, fields) => {
+    const request = fields && readRequest(fields);
+    if (refuseUnreadable(stream, fields, request) || request === undefined) return stream.events;
+    const method = methods.get(request.method);
+    if (method === undefined) {
+      refuseUnknownMethod(stream, request.method);
+      return stream.events;
+    }
+    stream.expectedBytes = request.contentLength;
+    const adapter = createAdapter(method, host, {
+      exchange: (events) =>
+        new GrpcExchange(stream, events, {
+          encoding: request.encoding,
+          bytesMax: maxReceiveBytes,
+          isSingle: method.kind !== "duplex",
+        }),
+      call: (answer) => table.open(method, connection, request.timeoutMs, answer),
+    });
+    stream.events = adapter.events;
+    table.start(adapter.call);
+    if (request.hasBadTimeout) adapter.call.abort(new StatusError("INVALID_ARGUMENT", "malformed grpc-timeout"));
+    if (adapter instanceof DuplexAdapter) adapter.open();
+    return adapter.events;
+  };
 }
 
-const identity = (bytes: Buffer): Buffer => bytes;
-
-function registerAll(library: grpc.Server, methods: readonly Method[], host: AdapterHost): void {
-  for (const method of methods) {
-    const path = `/${method.name}`;
-    const definition = {
-      path,
-      requestStream: method.kind === "duplex",
-      responseStream: method.kind !== "unary",
-      requestSerialize: identity,
-      requestDeserialize: identity,
-      responseSerialize: identity,
-      responseDeserialize: identity,
-    };
-    library.addService({ [path]: definition }, { [path]: adapt(method, host) });
+function createAdapter(method: Method, host: AdapterHost, parts: CallParts): CallAdapter {
+  switch (method.kind) {
+    case "unary":
+      return new UnaryAdapter(method, host, parts);
+    case "server-stream":
+      return new ServerStreamAdapter(method, host, parts);
+    case "duplex":
+      return new DuplexAdapter(method, host, parts);
   }
 }

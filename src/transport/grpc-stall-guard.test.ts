@@ -32,14 +32,17 @@ function createManualTime() {
   return { clock, scheduler, advance, pending: () => timers.length };
 }
 
-function createCall() {
-  const call = { destroyed: 0, destroyConnection: () => void call.destroyed++ };
-  return call;
+interface Call {
+  destroyed: number;
 }
+
+const createCall = (): Call => ({ destroyed: 0 });
+const createGuard = (time: ReturnType<typeof createManualTime>) =>
+  createStallGuard<Call>(time.clock, time.scheduler, (call) => void call.destroyed++);
 
 test("a call that does not leave is destroyed once, after its own grace", () => {
   const time = createManualTime();
-  using guard = createStallGuard(time.clock, time.scheduler);
+  using guard = createGuard(time);
   const [short, long] = [createCall(), createCall()];
 
   guard.watch(long, 30_000);
@@ -54,7 +57,7 @@ test("a call that does not leave is destroyed once, after its own grace", () => 
 
 test("a call that leaves in time is left alone, and no timer stays behind", () => {
   const time = createManualTime();
-  using guard = createStallGuard(time.clock, time.scheduler);
+  using guard = createGuard(time);
   const call = createCall();
 
   guard.watch(call, 5_000);
@@ -67,7 +70,7 @@ test("a call that leaves in time is left alone, and no timer stays behind", () =
 
 test("a disposed guard destroys nothing", () => {
   const time = createManualTime();
-  const guard = createStallGuard(time.clock, time.scheduler);
+  const guard = createGuard(time);
   const call = createCall();
 
   guard.watch(call, 5_000);

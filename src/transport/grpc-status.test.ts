@@ -1,16 +1,5 @@
 import { expect, test } from "bun:test";
-import { Code, type CodeName, StatusError } from "../base/status-error.ts";
-import { boundText, codeName, STATUS_TEXT_MAX_BYTES, toWireStatus } from "./grpc-status.ts";
-
-test("every code keeps its name on the way out and back", () => {
-  for (const name of Object.keys(Code) as CodeName[]) {
-    expect(codeName(toWireStatus(new StatusError(name, "")).code)).toBe(name);
-  }
-});
-
-test("a number that is no code reads as UNKNOWN", () => {
-  for (const code of [undefined, -1, 17, 1.5, Number.NaN]) expect(codeName(code)).toBe("UNKNOWN");
-});
+import { boundText, percentEncode, STATUS_TEXT_MAX_BYTES } from "./grpc-status.ts";
 
 test.each([
   ["", ""],
@@ -27,9 +16,21 @@ test.each(["a", "%", " ", '"', "\n", "é", "€", "😀", "\ud800"])(
   (character) => {
     const text = boundText(character.repeat(10_000));
 
-    const encoded = encodeURI(text).length;
+    const encoded = percentEncode(text).length;
     expect(encoded).toBeLessThanOrEqual(STATUS_TEXT_MAX_BYTES);
     expect(encoded).toBeGreaterThan(STATUS_TEXT_MAX_BYTES - 12);
     expect(text.isWellFormed()).toBe(true);
   },
 );
+
+test.each([
+  ['plain text, "quoted"', 'plain text, "quoted"'],
+  ["100 %", "100 %25"],
+  ["a\r\nb\0", "a%0D%0Ab%00"],
+  ["é😀", "%C3%A9%F0%9F%98%80"],
+  [" edges ", "%20edges%20"],
+  ["\x7f", "%7F"],
+])("%p is %p in the header, and comes back as it was", (text, expected) => {
+  expect(percentEncode(text)).toBe(expected);
+  expect(decodeURIComponent(expected)).toBe(text);
+});

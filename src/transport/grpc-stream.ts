@@ -10,12 +10,16 @@ export interface MessageSink {
   end(status: StatusError | undefined): void;
 }
 
-/** Where a stream's messages come from; the part of a readable stream that is used here. */
+/** What of a stream's source is used here. */
 export interface MessageSource {
-  on(event: "data", listener: (message: Buffer) => void): unknown;
-  on(event: "end", listener: () => void): unknown;
-  pause(): unknown;
-  resume(): unknown;
+  pause(): void;
+  resume(): void;
+}
+
+/** Where the source puts what it has. */
+export interface MessageTarget {
+  message(bytes: Uint8Array): void;
+  halfClose(): void;
 }
 
 /** What services get for a call that streams replies. `fail` takes whatever one of their listeners throws. */
@@ -36,11 +40,7 @@ export function createReplyStream(call: OpenCall, sink: MessageSink, fail: (erro
     onDrain(listener) {
       drainListener = listener;
     },
-    end(status) {
-      if (call.phase !== "handling") return;
-      call.settle(status?.code ?? "OK");
-      sink.end(status);
-    },
+    end: (status) => call.settle(status?.code ?? "OK", () => sink.end(status)),
   };
 }
 
@@ -49,10 +49,21 @@ export function createDuplexStream(
   sink: MessageSink,
   source: MessageSource,
   fail: (error: unknown) => void,
-): { readonly stream: DuplexStream; startReading(): void } {
+): { readonly stream: DuplexStream; readonly target: MessageTarget } {
   let messageListener: (message: Uint8Array) => void = () => {};
   let halfCloseListener: () => void = () => {};
-  const replies = createReplyStream(call, sink, fail);
+  const replies = createReplyStream(
+    call,
+    {
+      ...sink,
+      onDrain: (listener) =>
+        sink.onDrain(() => {
+          listener();
+          source.resume();
+        }),
+    },
+    fail,
+  );
   const stream: DuplexStream = {
     ...replies,
     // Spreading would freeze the getter's value.
@@ -72,16 +83,15 @@ export function createDuplexStream(
       halfCloseListener = listener;
     },
   };
-  sink.onDrain(() => source.resume());
-  const startReading = () => {
-    source.on("data", (message) => {
-      if (call.phase === "handling") attempt(() => messageListener(message), fail);
-    });
-    source.on("end", () => {
+  const target: MessageTarget = {
+    message(bytes) {
+      if (call.phase === "handling") attempt(() => messageListener(bytes), fail);
+    },
+    halfClose() {
       if (call.phase === "handling") attempt(halfCloseListener, fail);
-    });
+    },
   };
-  return { stream, startReading };
+  return { stream, target };
 }
 
 function attempt(listener: () => void, fail: (error: unknown) => void): void {

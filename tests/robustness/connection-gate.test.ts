@@ -56,9 +56,7 @@ beforeEach(async () => {
     onConnection: (socket, peer) => grpc?.addConnection(socket, peer),
     onRejected: (reason) => rejected.push(reason),
   });
-  grpc = stack.use(
-    createGrpcServer({ methods: METHODS, authorize: () => {}, peers: gate, clock: systemClock, scheduler, log }),
-  );
+  grpc = stack.use(createGrpcServer({ methods: METHODS, authorize: () => {}, clock: systemClock, scheduler, log }));
   stack.use(gate);
   const ownUid = process.getuid?.() ?? 0;
   stack.use(await listenUnix({ path, ownUid, gate, scheduler, log }));

@@ -23,8 +23,6 @@ export interface GrpcFixture extends AsyncDisposable {
   readonly lines: LogLine[];
   /** Streams opened, and streams closed, so far. */
   readonly streams: { opened: number; closed: number };
-  /** Forgets a connection, as if it had never been registered. */
-  forget(connection: number): void;
   readonly connections: ReadonlyMap<number, { readonly peer: UnixPeer; destroy(): void }>;
 }
 
@@ -42,7 +40,6 @@ export async function startGrpcFixture(
   const server = createGrpcServer({
     methods,
     authorize: () => {},
-    peers: connections,
     clock: systemClock,
     scheduler: systemScheduler,
     log: recordingLogger(lines),
@@ -71,7 +68,6 @@ export async function startGrpcFixture(
     lines,
     streams,
     connections,
-    forget: (connection) => connections.delete(connection),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       for (const entry of connections.values()) entry.destroy();

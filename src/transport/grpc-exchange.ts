@@ -1,0 +1,230 @@
+import { StatusError } from "../base/status-error.ts";
+import { inflateMessage } from "./grpc-inflate.ts";
+import { MessageReader, PREFIX_BYTES, type WireMessage } from "./grpc-messages.ts";
+import {
+  ACCEPTED_ENCODINGS,
+  messageFrame,
+  OK_TRAILERS,
+  prefixed,
+  RESPONSE_HEADERS,
+  statusOnlyHeaders,
+  statusTrailers,
+  wholeReply,
+} from "./grpc-replies.ts";
+import type { Http2Stream, StreamEvents } from "./http2-stream.ts";
+
+/** What comes of a request. Nothing follows `broken` but `closed`. */
+export interface ExchangeEvents {
+  message(bytes: Buffer): void;
+  /** There is no further message. */
+  halfClose(): void;
+  /** The request cannot be read any further; it wants this status. */
+  broken(status: StatusError): void;
+  /** All messages have left, after `send` said stop. */
+  drained(): void;
+  /** Once, and the last of all. */
+  closed(): void;
+}
+
+export interface ExchangeOptions {
+  /** grpc-encoding of the request. */
+  readonly encoding: string;
+  /** Bounds a message, packed and unpacked. */
+  readonly bytesMax: number;
+  /** The request has one message, and is of no use before it is complete. */
+  readonly isSingle: boolean;
+}
+
+/** So many messages, or bytes, of one stream wait here before `send` says stop. */
+const WAITING_MESSAGES_MAX = 16;
+const WAITING_BYTES_MAX = 64 * 1024;
+
+/**
+ * gRPC on one HTTP/2 stream: messages in and out, and a status. It decides nothing; what it is told to send after the
+ * status goes nowhere.
+ */
+export class GrpcExchange implements StreamEvents {
+  readonly #stream: Http2Stream;
+  readonly #events: ExchangeEvents;
+  readonly #encoding: string;
+  readonly #bytesMax: number;
+  readonly #isSingle: boolean;
+  readonly #reader: MessageReader;
+  /** Messages that are here and not delivered: one is being unpacked, or whoever takes them has paused. */
+  #pending: WireMessage[] = [];
+  /** Bytes that came and whose window the client does not have back. */
+  #unconsumed = 0;
+  #hasEnded = false;
+  #hasHeaders = false;
+  #isInflating = false;
+  #isPaused = false;
+  #isBroken = false;
+
+  constructor(stream: Http2Stream, events: ExchangeEvents, options: ExchangeOptions) {
+    const { encoding, bytesMax, isSingle } = options;
+    this.#stream = stream;
+    this.#events = events;
+    this.#encoding = encoding;
+    this.#bytesMax = bytesMax;
+    this.#isSingle = isSingle;
+    this.#reader = new MessageReader(bytesMax);
+  }
+
+  /** Takes no messages until `resume`; the client's window closes meanwhile. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#deliver();
+  }
+
+  sendHeaders(block: Uint8Array = RESPONSE_HEADERS): void {
+    if (this.#hasHeaders) return;
+    this.#hasHeaders = true;
+    this.#stream.sendHeaders(block, false);
+  }
+
+  /** False: it was taken, but send no more until `drained`. */
+  send(message: Uint8Array): boolean {
+    const stream = this.#stream;
+    if (stream.isClosed) return false;
+    this.sendHeaders();
+    const bytes = PREFIX_BYTES + message.length;
+    if (stream.queue.length === 0 && stream.takesWhole(bytes)) {
+      stream.sendFrame(messageFrame(stream.id, message), bytes);
+      return true;
+    }
+    if (stream.sendData(prefixed(message))) return true;
+    return stream.queue.length < WAITING_MESSAGES_MAX && stream.queuedBytes < WAITING_BYTES_MAX;
+  }
+
+  /** Whether a reply of so many bytes can leave at once. */
+  takesReply(bytes: number): boolean {
+    return !this.#hasHeaders && this.#stream.takesWhole(PREFIX_BYTES + bytes);
+  }
+
+  /** The one message of a unary call, and OK. */
+  reply(message: Uint8Array): void {
+    if (this.takesReply(message.length)) {
+      this.#hasHeaders = true;
+      this.#stream.sendWhole(wholeReply(this.#stream.id, message), PREFIX_BYTES + message.length);
+      return;
+    }
+    this.send(message);
+    this.finish(undefined);
+  }
+
+  /** Ends the response behind all messages; undefined for OK. `block` are trailers in place of the status's. */
+  finish(status: StatusError | undefined, block?: Uint8Array): void {
+    const isOk = status === undefined;
+    if (isOk || this.#hasHeaders) {
+      this.sendHeaders();
+      this.#stream.sendTrailers(block ?? (isOk ? OK_TRAILERS : statusTrailers(status)));
+      return;
+    }
+    this.#hasHeaders = true;
+    const more = status.code === "UNIMPLEMENTED" ? ACCEPTED_ENCODINGS : [];
+    this.#stream.sendHeaders(block ?? statusOnlyHeaders(status, more), true);
+  }
+
+  reset(code: number): void {
+    this.#stream.reset(code);
+  }
+
+  data(bytes: Buffer): void {
+    this.#unconsumed += bytes.length;
+    if (this.#isBroken) {
+      this.#consumed(this.#unconsumed);
+      return;
+    }
+    try {
+      this.#reader.read(bytes, this.#onMessage);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      this.#break(error);
+    }
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+    if (this.#isBroken) return;
+    if (this.#reader.isMidMessage) {
+      this.#break(new StatusError("INVALID_ARGUMENT", "the request ends in the middle of a message"));
+    } else if (this.#isIdle) this.#events.halfClose();
+    else this.#deliver();
+  }
+
+  drained(): void {
+    this.#events.drained();
+  }
+
+  closed(): void {
+    this.#isBroken = true;
+    this.#pending = [];
+    this.#consumed(this.#unconsumed);
+    this.#events.closed();
+  }
+
+  get #isIdle(): boolean {
+    return this.#pending.length === 0 && !this.#isInflating;
+  }
+
+  readonly #onMessage = (message: WireMessage): void => {
+    if (this.#isBroken) return;
+    if (this.#isIdle && !this.#isPaused && !message.isCompressed) this.#hand(message.bytes, message.bytes.length);
+    else {
+      this.#pending.push(message);
+      this.#deliver();
+    }
+  };
+
+  #deliver(): void {
+    while (!this.#isPaused && !this.#isInflating && !this.#isBroken) {
+      const message = this.#pending[0];
+      // A few bytes may unpack to millions: not before the caller has done its part.
+      if (message === undefined || (message.isCompressed && this.#isSingle && !this.#hasEnded)) return;
+      this.#pending.shift();
+      if (message.isCompressed) this.#inflate(message);
+      else this.#hand(message.bytes, message.bytes.length);
+      if (this.#hasEnded && this.#isIdle && !this.#isBroken) this.#events.halfClose();
+    }
+  }
+
+  #inflate(message: WireMessage): void {
+    this.#isInflating = true;
+    const done = (): boolean => {
+      this.#isInflating = false;
+      return !this.#isBroken;
+    };
+    inflateMessage(message.bytes, this.#encoding, this.#bytesMax).then(
+      (bytes) => {
+        if (!done()) return;
+        this.#hand(bytes, message.bytes.length);
+        if (this.#hasEnded && this.#isIdle && !this.#isBroken) this.#events.halfClose();
+        this.#deliver();
+      },
+      (error: unknown) => {
+        if (done()) this.#break(error instanceof StatusError ? error : new StatusError("INTERNAL", "internal error"));
+      },
+    );
+  }
+
+  #hand(bytes: Buffer, packedBytes: number): void {
+    this.#consumed(PREFIX_BYTES + packedBytes);
+    this.#events.message(bytes);
+  }
+
+  #break(status: StatusError): void {
+    this.#isBroken = true;
+    this.#pending = [];
+    this.#consumed(this.#unconsumed);
+    this.#events.broken(status);
+  }
+
+  #consumed(bytes: number): void {
+    this.#unconsumed -= bytes;
+    this.#stream.consumed(bytes);
+  }
+}

@@ -1,0 +1,28 @@
+import { gunzip, inflate } from "node:zlib";
+import { StatusError } from "../base/status-error.ts";
+
+/**
+ * Unpacks a message, away from the main thread, and no further than the limit. `encoding` is grpc-encoding as it came.
+ * Rejects with the call's status: UNIMPLEMENTED for what we cannot read, RESOURCE_EXHAUSTED beyond the limit, INTERNAL
+ * for what is not in its encoding, which the wire contract has as the one INTERNAL that a caller can cause.
+ */
+export function inflateMessage(bytes: Buffer, encoding: string, bytesMax: number): Promise<Buffer> {
+  if (encoding === "identity") {
+    return Promise.reject(
+      new StatusError("INVALID_ARGUMENT", "a message is compressed, and grpc-encoding does not say how"),
+    );
+  }
+  const unpack = encoding === "gzip" ? gunzip : encoding === "deflate" ? inflate : undefined;
+  if (unpack === undefined) {
+    const status = new StatusError("UNIMPLEMENTED", `grpc-encoding "${encoding.slice(0, 64)}" is not supported`);
+    return Promise.reject(status);
+  }
+  return new Promise((resolve, reject) => {
+    unpack(bytes, { maxOutputLength: bytesMax }, (error, message) => {
+      if (error === null) resolve(message);
+      else if ("code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
+        reject(new StatusError("RESOURCE_EXHAUSTED", `a message is longer than ${bytesMax} bytes once it is unpacked`));
+      } else reject(new StatusError("INTERNAL", `a message is not in its encoding, ${encoding}`));
+    });
+  });
+}

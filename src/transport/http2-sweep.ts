@@ -1,0 +1,82 @@
+import type { Scheduler } from "../base/clock.ts";
+import type { Http2Connection } from "./http2-connection.ts";
+import { ErrorCode } from "./http2-frames.ts";
+
+/**
+ * Time is counted in sweeps and not by the clock: after a pause of this process the timer fires before the bytes that
+ * came meanwhile are read, and every peer would look silent.
+ */
+const SWEEP_PERIOD_MS = 5_000;
+/** 60 s without a byte: a peer that vanished without closing (a frozen virtual machine on TCP) is asked for one, … */
+const PING_SWEEPS = 12;
+/** … and has 20 s to answer. */
+const SILENT_SWEEPS = PING_SWEEPS + 4;
+/** 30 s: a frame has 16 KiB at most, so this is a peer that sends half of one and waits. */
+const MID_FRAME_SWEEPS = 6;
+/** 10 s for the last bytes of a connection that has ended. */
+const ENDING_SWEEPS = 2;
+/** 30 minutes without a call. */
+const IDLE_SWEEPS = 360;
+
+interface Seen {
+  ending: number;
+  silent: number;
+  midFrame: number;
+  idle: number;
+}
+
+/** Looks after connections that do nothing. One timer for all of them, and none while there are none. */
+export class ConnectionSweep implements Disposable {
+  readonly #scheduler: Scheduler;
+  readonly #connections = new Map<Http2Connection, Seen>();
+  #timer: Disposable | undefined;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  connections(): readonly Http2Connection[] {
+    return [...this.#connections.keys()];
+  }
+
+  add(connection: Http2Connection): void {
+    this.#connections.set(connection, { ending: 0, silent: 0, midFrame: 0, idle: 0 });
+    this.#arm();
+  }
+
+  delete(connection: Http2Connection): void {
+    this.#connections.delete(connection);
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    if (this.#connections.size > 0) this.#timer ??= this.#scheduler.setTimer(() => this.#sweep(), SWEEP_PERIOD_MS);
+  }
+
+  #sweep(): void {
+    this.#timer = undefined;
+    for (const [connection, seen] of [...this.#connections]) look(connection, seen);
+    this.#arm();
+  }
+}
+
+function look(connection: Http2Connection, seen: Seen): void {
+  if (connection.isOver) {
+    if (++seen.ending >= ENDING_SWEEPS) connection.destroy();
+    return;
+  }
+  seen.silent = connection.takeHeard() ? 0 : seen.silent + 1;
+  seen.midFrame = connection.isMidFrame ? seen.midFrame + 1 : 0;
+  seen.idle = connection.openStreams === 0 ? seen.idle + 1 : 0;
+  if (seen.silent >= SILENT_SWEEPS || seen.midFrame >= MID_FRAME_SWEEPS) connection.destroy();
+  else if (seen.idle >= IDLE_SWEEPS) connection.goAway(ErrorCode.none, "idle");
+  else if (seen.silent === PING_SWEEPS) connection.ping();
+}
