@@ -54,11 +54,8 @@ export class Http2Connection implements StreamConnection {
   #isReading = false;
   #isOver = false;
   #lastStream = 0;
-  /** How often something has come. */
   #reads = 0;
   readonly #receiveWindow: ReceiveWindow;
-  /** Whether the peer has sent anything since it was last asked for. */
-  #wasHeard = true;
 
   constructor(socket: Socket, host: Http2Host, limits: Http2Limits) {
     this.#socket = socket;
@@ -89,11 +86,19 @@ export class Http2Connection implements StreamConnection {
     return this.#socket.destroyed;
   }
 
-  /** Whether anything came since the last question. */
-  takeHeard(): boolean {
-    const heard = this.#wasHeard;
-    this.#wasHeard = false;
-    return heard;
+  /** How often something has come. */
+  get reads(): number {
+    return this.#reads;
+  }
+
+  /** How many whole frames have come. */
+  get frames(): number {
+    return this.#reader.frames;
+  }
+
+  /** The newest stream that the peer has opened. */
+  get lastStream(): number {
+    return this.#lastStream;
   }
 
   /** A frame or a header block has begun and is not complete. */
@@ -159,7 +164,6 @@ export class Http2Connection implements StreamConnection {
 
   #receive(chunk: Buffer): void {
     if (this.#isOver) return;
-    this.#wasHeard = true;
     this.#isReading = true;
     this.#reads++;
     try {
@@ -236,17 +240,8 @@ export class Http2Connection implements StreamConnection {
     }
     stream.consumed(payload.length - bytes.length);
     if (bytes.length > 0) stream.events.data(bytes);
-    if (stream.isClosed || !this.#hasPromised(stream, bytes.length, isEnd)) return;
+    if (stream.isClosed || !stream.keepsLength(bytes.length, isEnd)) return;
     if (isEnd) stream.remoteEnd();
-  }
-
-  /** False: the request is not as long as its content-length says. */
-  #hasPromised(stream: Http2Stream, bytes: number, isEnd: boolean): boolean {
-    if (stream.expectedBytes === undefined) return true;
-    stream.expectedBytes -= bytes;
-    if (stream.expectedBytes >= 0 && (!isEnd || stream.expectedBytes === 0)) return true;
-    stream.reset(ErrorCode.protocol);
-    return false;
   }
 
   #headers(id: number, flags: number, payload: Buffer): void {
@@ -280,7 +275,7 @@ export class Http2Connection implements StreamConnection {
     this.#budget.earn();
     stream.events = this.#host.request(stream, fields);
     if (stream.isClosed) return;
-    if (block.endStream && this.#hasPromised(stream, 0, true)) stream.remoteEnd();
+    if (block.endStream && stream.keepsLength(0, true)) stream.remoteEnd();
   }
 
   /** What follows a request's data: nothing in gRPC, and allowed. */
@@ -292,7 +287,7 @@ export class Http2Connection implements StreamConnection {
     }
     const isSound = fields?.every((field) => field.isValid && !field.name.startsWith(":")) ?? false;
     if (!isSound || !block.endStream) stream.reset(ErrorCode.protocol);
-    else if (this.#hasPromised(stream, 0, true)) stream.remoteEnd();
+    else if (stream.keepsLength(0, true)) stream.remoteEnd();
   }
 
   /** A frame for a stream that has had its end; it may have crossed ours on the way. */

@@ -19,6 +19,8 @@ export class FrameReader {
   #rest: Buffer = NOTHING;
   #hasPreface = false;
   #isStopped = false;
+  /** How many were whole. */
+  frames = 0;
 
   constructor(onFrame: FrameListener) {
     this.#onFrame = onFrame;
@@ -45,6 +47,7 @@ export class FrameReader {
       if (payloadAt + length > input.length) break;
       const stream = input.readUInt32BE(at + 5) & WINDOW_MAX;
       const payload = input.subarray(payloadAt, payloadAt + length);
+      this.frames++;
       this.#onFrame(input[at + 3] ?? 0, input[at + 4] ?? 0, stream, payload);
       at = payloadAt + length;
     }

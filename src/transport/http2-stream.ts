@@ -126,6 +126,15 @@ export class Http2Stream {
     if (bytes > 0) this.connection.consumed(this, bytes);
   }
 
+  /** So much more of the request is here. False: it is not as long as its content-length says, and reset for it. */
+  keepsLength(bytes: number, isEnd: boolean): boolean {
+    if (this.expectedBytes === undefined) return true;
+    this.expectedBytes -= bytes;
+    if (this.expectedBytes >= 0 && (!isEnd || this.expectedBytes === 0)) return true;
+    this.reset(ErrorCode.protocol);
+    return false;
+  }
+
   remoteEnd(): void {
     this.isRemoteEnded = true;
     this.events.end();

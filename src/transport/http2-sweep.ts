@@ -11,18 +11,22 @@ const SWEEP_PERIOD_MS = 5_000;
 const PING_SWEEPS = 12;
 /** … and has 20 s to answer. */
 const SILENT_SWEEPS = PING_SWEEPS + 4;
-/** 30 s: a frame has 16 KiB at most, so this is a peer that sends half of one and waits. */
+/** 30 s: a frame has 16 KiB at most, so this is a peer that sends a part of one and no more. */
 const MID_FRAME_SWEEPS = 6;
 /** 10 s for the last bytes of a connection that has ended. */
 const ENDING_SWEEPS = 2;
 /** 30 minutes without a call. */
 const IDLE_SWEEPS = 360;
 
+/** For how many sweeps something has been so, and what stood at the last of them. */
 interface Seen {
   ending: number;
   silent: number;
   midFrame: number;
   idle: number;
+  reads: number;
+  frames: number;
+  lastStream: number;
 }
 
 /** Looks after connections that do nothing. One timer for all of them, and none while there are none. */
@@ -44,7 +48,8 @@ export class ConnectionSweep implements Disposable {
   }
 
   add(connection: Http2Connection): void {
-    this.#connections.set(connection, { ending: 0, silent: 0, midFrame: 0, idle: 0 });
+    const nothing = { ending: 0, silent: 0, midFrame: 0, idle: 0, reads: 0, frames: 0, lastStream: 0 };
+    this.#connections.set(connection, nothing);
     this.#arm();
   }
 
@@ -73,9 +78,12 @@ function look(connection: Http2Connection, seen: Seen): void {
     if (++seen.ending >= ENDING_SWEEPS) connection.destroy();
     return;
   }
-  seen.silent = connection.takeHeard() ? 0 : seen.silent + 1;
-  seen.midFrame = connection.isMidFrame ? seen.midFrame + 1 : 0;
-  seen.idle = connection.openStreams === 0 ? seen.idle + 1 : 0;
+  const { reads, frames, lastStream } = connection;
+  seen.silent = reads === seen.reads ? seen.silent + 1 : 0;
+  // A busy connection is nearly always in the middle of one, and of another one each time.
+  seen.midFrame = connection.isMidFrame && frames === seen.frames ? seen.midFrame + 1 : 0;
+  seen.idle = connection.openStreams === 0 && lastStream === seen.lastStream ? seen.idle + 1 : 0;
+  Object.assign(seen, { reads, frames, lastStream });
   if (seen.silent >= SILENT_SWEEPS || seen.midFrame >= MID_FRAME_SWEEPS) connection.destroy();
   else if (seen.idle >= IDLE_SWEEPS) connection.goAway(ErrorCode.none, "idle");
   else if (seen.silent === PING_SWEEPS) connection.ping();
