@@ -25,7 +25,8 @@ export class HeaderBlock {
     this.endStream = (flags & Flag.endStream) !== 0;
     this.dependsOnItself = hasPriority && (unpadded.readUInt32BE(0) & WINDOW_MAX) === stream;
     this.#isComplete = (flags & Flag.endHeaders) !== 0;
-    this.#pieces = [piece];
+    // A copy where it has to wait: the chunk that it lies in should not wait with it.
+    this.#pieces = [this.#isComplete ? piece : Buffer.from(piece)];
     this.#bytes = piece.length;
   }
 
@@ -44,7 +45,6 @@ export class HeaderBlock {
     if (this.#bytes > BLOCK_BYTES_MAX || this.#pieces.length >= FRAMES_MAX) {
       throw new ConnectionError(ErrorCode.enhanceYourCalm, "a header block over the limit");
     }
-    // A copy: the chunk that it lies in should not wait for the end of the block.
     this.#pieces.push(Buffer.from(payload));
     this.#isComplete = (flags & Flag.endHeaders) !== 0;
   }
