@@ -233,8 +233,9 @@ export class Http2Connection implements StreamConnection {
       this.#lateFrame(id, stream);
       return;
     }
-    if (payload.length === 0 && !isEnd) this.#budget.spend(Cost.empty);
+    if (bytes.length === 0 && !isEnd) this.#budget.spend(Cost.empty);
     if (!stream.receiveWindow.take(payload.length)) {
+      this.#returned(0, this.#receiveWindow.giveBack(payload.length));
       stream.reset(ErrorCode.flowControl);
       return;
     }
@@ -345,7 +346,7 @@ export class Http2Connection implements StreamConnection {
       stream.sendWindow += by;
       if (stream.sendWindow > WINDOW_MAX) throw new ConnectionError(ErrorCode.flowControl, "a window over the limit");
     }
-    this.#answer(SETTINGS_ACK);
+    this.push(SETTINGS_ACK);
     if (by > 0) this.#sender.pumpWaiting();
   }
 
@@ -353,7 +354,7 @@ export class Http2Connection implements StreamConnection {
     if (id !== 0) throw new ConnectionError(ErrorCode.protocol, "PING on a stream");
     checkLength("PING", payload, 8);
     this.#budget.spend(Cost.plain);
-    if ((flags & Flag.ack) === 0) this.#answer(encodeFrame(FrameType.ping, Flag.ack, 0, payload));
+    if ((flags & Flag.ack) === 0) this.push(encodeFrame(FrameType.ping, Flag.ack, 0, payload));
   }
 
   #priority(id: number, payload: Buffer): void {
@@ -364,12 +365,6 @@ export class Http2Connection implements StreamConnection {
     const stream = this.#streams.get(id);
     if (stream !== undefined) stream.reset(code);
     else this.push(encodeNumber(FrameType.rstStream, id, code));
-  }
-
-  /** What has no window: a peer that makes us answer and does not read is cut off. */
-  #answer(frame: Buffer): void {
-    this.push(frame);
-    if (this.#sender.isOverrun) this.destroy();
   }
 
   #returned(id: number, bytes: number): void {

@@ -2,8 +2,11 @@ import type { Socket } from "node:net";
 
 /** What may wait in the socket before streams are told to wait; two of the kernel's usual socket buffers. */
 const SOCKET_BYTES_MAX = 256 * 1024;
-/** Answers that no stream's window holds back (PING, SETTINGS, resets), to a peer that asks and does not read. */
-const CONTROL_BYTES_MAX = 1024 * 1024;
+/**
+ * What may wait before the peer is not read any further either: with answers that no window holds back (statuses, PING,
+ * SETTINGS, resets) it would make us hold more by each request.
+ */
+const UNREAD_BYTES_MAX = SOCKET_BYTES_MAX + 1024 * 1024;
 
 /**
  * What leaves on a connection. Frames of one turn are gathered and written at once: a write of the socket costs more
@@ -22,6 +25,7 @@ export class Http2Output {
     this.#socket = socket;
     this.#onUnblocked = onUnblocked;
     socket.on("drain", () => {
+      if (socket.isPaused()) socket.resume();
       if (!this.#isBlocked) return;
       this.#isBlocked = false;
       onUnblocked();
@@ -31,11 +35,6 @@ export class Http2Output {
   /** The socket holds so much that streams have to keep the rest. */
   get isBlocked(): boolean {
     return this.#isBlocked || this.#bytes > SOCKET_BYTES_MAX;
-  }
-
-  /** More waits than streams can have put there: the peer does not read what it makes us answer. */
-  get isOverrun(): boolean {
-    return this.#bytes + this.#socket.writableLength > SOCKET_BYTES_MAX + CONTROL_BYTES_MAX;
   }
 
   push(frame: Buffer): void {
@@ -59,6 +58,7 @@ export class Http2Output {
     this.#frames = [];
     this.#bytes = 0;
     const isRoomLeft = this.#socket.write(bytes);
+    if (this.#socket.writableLength > UNREAD_BYTES_MAX) this.#socket.pause();
     if (!isRoomLeft && this.#socket.writableLength > SOCKET_BYTES_MAX) this.#isBlocked = true;
     else if (wasFull && !this.#isBlocked) this.#onUnblocked();
   }

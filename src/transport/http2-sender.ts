@@ -29,11 +29,6 @@ export class Http2Sender {
     this.#budget = budget;
   }
 
-  /** More waits than any window lets through: the peer does not read what it makes us answer. */
-  get isOverrun(): boolean {
-    return this.#output.isOverrun;
-  }
-
   push(frame: Buffer): void {
     this.#output.push(frame);
   }
