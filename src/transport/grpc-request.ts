@@ -22,7 +22,7 @@ const DIGITS = /^\d{1,15}$/;
 
 /** undefined where HTTP/2 says that the request is malformed (RFC 9113, 8.1.1): the stream is reset then. */
 export function readRequest(fields: readonly HeaderField[]): GrpcRequest | undefined {
-  const pseudo = { method: "", path: "", scheme: "", authority: undefined as string | undefined };
+  const pseudo: Pseudo = { method: undefined, path: undefined, scheme: undefined, authority: undefined };
   let isPastPseudo = false;
   let contentType = "";
   let encoding = "identity";
@@ -51,22 +51,23 @@ export function readRequest(fields: readonly HeaderField[]): GrpcRequest | undef
         encoding = value;
         break;
       case "content-length":
-        if (!DIGITS.test(value)) return undefined;
+        if (!DIGITS.test(value) || (contentLength ?? Number(value)) !== Number(value)) return undefined;
         contentLength = Number(value);
         break;
       default:
         if (CONNECTION_HEADERS.has(name)) return undefined;
     }
   }
-  if (pseudo.method === "" || pseudo.scheme === "" || !pseudo.path.startsWith("/")) return undefined;
-  const { method: httpMethod, path } = pseudo;
+  const { method: httpMethod, path, scheme } = pseudo;
+  // None, and an empty one, are both malformed.
+  if (!httpMethod || !scheme || !path?.startsWith("/")) return undefined;
   return { method: path.slice(1), httpMethod, contentType, encoding, timeoutMs, hasBadTimeout, contentLength };
 }
 
 interface Pseudo {
-  method: string;
-  path: string;
-  scheme: string;
+  method: string | undefined;
+  path: string | undefined;
+  scheme: string | undefined;
   authority: string | undefined;
 }
 
@@ -74,15 +75,15 @@ interface Pseudo {
 function setPseudo(pseudo: Pseudo, name: string, value: string): boolean {
   switch (name) {
     case ":method":
-      if (pseudo.method !== "") return false;
+      if (pseudo.method !== undefined) return false;
       pseudo.method = value;
       return true;
     case ":path":
-      if (pseudo.path !== "") return false;
+      if (pseudo.path !== undefined) return false;
       pseudo.path = value;
       return true;
     case ":scheme":
-      if (pseudo.scheme !== "") return false;
+      if (pseudo.scheme !== undefined) return false;
       pseudo.scheme = value;
       return true;
     case ":authority":
