@@ -24,7 +24,10 @@ export function refuseUnreadable(
   return true;
 }
 
+/** Longer than any name that is meant; a header of one byte may stand for a path of 4 KiB. */
+const METHOD_CHARS_MAX = 128;
+
 export function refuseUnknownMethod(stream: Http2Stream, method: string): void {
-  const status = new StatusError("UNIMPLEMENTED", `there is no method ${method}`);
+  const status = new StatusError("UNIMPLEMENTED", `there is no method ${method.slice(0, METHOD_CHARS_MAX)}`);
   stream.sendHeaders(statusOnlyHeaders(status), true);
 }

@@ -141,6 +141,16 @@ describe("a status", () => {
   });
 });
 
+test("the name of a method that is not there comes back, and no more of it than a name may have", async () => {
+  const fixture = await start([echo]);
+  using client = connectBytesClient(fixture);
+  expect(await client.unary("test.T/Nope")).toMatchObject({
+    code: Code.UNIMPLEMENTED,
+    details: "there is no method test.T/Nope",
+  });
+  expect((await client.unary(`test.T/${"x".repeat(4_000)}`)).details).toHaveLength("there is no method ".length + 128);
+});
+
 describe("a peer", () => {
   const whoami = unary((_request, call) => Buffer.from(JSON.stringify(call.peer)));
 
