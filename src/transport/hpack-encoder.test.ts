@@ -27,7 +27,7 @@ test("nothing is to be kept by the other side", () => {
 });
 
 test.each([126, 127, 128, 254, 255, 16_510, 16_511, 20_000, 2_100_000])("a value of %i bytes comes back", (bytes) => {
-  const fields = [["x", "v".repeat(bytes)]] as const;
+  const fields: [string, string][] = [["x", "v".repeat(bytes)]];
   expect(decode(encodeFields(fields))).toEqual(fields);
 });
 
