@@ -31,8 +31,8 @@ export function toStatus(error: unknown, call: OpenCall, log: Logger): StatusErr
 }
 
 /**
- * The one way from the wire into a service: admission, the handler, and a status for whatever it throws or rejects with.
- * Nothing leaves here as an exception.
+ * The one way from the wire into a service: admission, the handler, and a status for whatever it throws or rejects
+ * with. Nothing leaves here as an exception.
  */
 export abstract class CallAdapter implements ExchangeEvents {
   readonly call: OpenCall;

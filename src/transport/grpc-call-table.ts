@@ -12,7 +12,7 @@ import { createReceiveGuard, type ReceiveGuard } from "./grpc-receive-guard.ts";
 import { ReplyBudget, UNSENT_BYTES_PER_CONNECTION_MAX } from "./grpc-reply-budget.ts";
 import { createStallGuard, type StallGuard } from "./grpc-stall-guard.ts";
 
-/** Every call that is open, and what happens round it: admission, bounds, deadlines, metrics, the access log, its grace. */
+/** Every call that is open, and what happens round it: admission, bounds, deadlines, metrics, access log, grace. */
 export class CallTable implements CallHost, Disposable {
   readonly #options: GrpcServerOptions;
   readonly #stall: StallGuard<OpenCall>;
@@ -30,13 +30,14 @@ export class CallTable implements CallHost, Disposable {
     const { clock, scheduler } = options;
     this.#options = options;
     this.#stall = createStallGuard(clock, scheduler, (call) =>
-      this.#connection(call).destroy("a client does not take its messages", call.method),
+      this.#calls.get(call)?.destroy("a client does not take its messages", call.method),
     );
     this.#receive = createReceiveGuard(scheduler, {
       connectionOf: (call) => this.#connection(call).number,
       giveUp: (call) => call.abort(new StatusError("DEADLINE_EXCEEDED", "the request did not come to its end")),
+      // The first one of a connection takes the others with it.
       destroyConnection: (call) =>
-        this.#connection(call).destroy("a client leaves many requests incomplete", call.method),
+        this.#calls.get(call)?.destroy("a client leaves many requests incomplete", call.method),
     });
   }
 

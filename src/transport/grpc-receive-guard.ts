@@ -26,8 +26,9 @@ export const SLOW_REQUESTS_MAX = 64;
 const RECEIVE_SWEEPS = 120;
 
 /**
- * Bounds what incomplete requests hold: a connection may have a thousand of them, each of
- * a few MiB, and they may never come to their end. Where too many are slow, the connection with most of them goes, so a neighbour with one is not hit.
+ * Bounds what incomplete requests hold: there may be thousands of connections with one or two of a few MiB, and they
+ * may never come to their end. Where too many are slow, the connection with most of them goes, so a neighbour with one
+ * is not hit.
  *
  * One timer for all calls, and none while no request is under way.
  */

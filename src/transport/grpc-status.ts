@@ -20,7 +20,7 @@ export function boundText(text: string): string {
   return wellFormed;
 }
 
-/** What the specification of gRPC over HTTP/2 leaves as it is in grpc-message: what can be printed, but for the percent. */
+/** What gRPC over HTTP/2 leaves as it is in grpc-message: what can be printed, but for the percent. */
 const PLAIN = /^[ -$&-~]*$/;
 const SPACE = 0x20;
 

@@ -1,8 +1,8 @@
 import { STATIC_FIELDS } from "./hpack-tables.ts";
 
 /**
- * A header block of literals that neither side keeps: our replies have so few headers, nearly always the same ones, that
- * a table would cost more than it saves. A character of a value stands for one byte, 0 to 255.
+ * A header block of literals that neither side keeps: our replies have so few headers, nearly always the same ones,
+ * that a table would cost more than it saves. A character of a value stands for one byte, 0 to 255.
  */
 export function encodeFields(fields: readonly (readonly [name: string, value: string])[]): Buffer {
   return Buffer.concat(fields.map(([name, value]) => encodeField(name, value)));

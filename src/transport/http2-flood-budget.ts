@@ -11,8 +11,8 @@ const PER_MS = 1;
 const PER_USE = 4;
 
 /**
- * Bounds frames that cost their sender nothing and carry nothing: PING, SETTINGS, PRIORITY, resets, empty frames. Whoever
- * uses the connection earns what it needs for them; a flood ends it.
+ * Bounds frames that cost their sender nothing and carry nothing: PING, SETTINGS, PRIORITY, resets, empty frames.
+ * Whoever uses the connection earns what it needs for them; a flood ends it.
  */
 export class FloodBudget {
   #left = BUDGET_MAX;

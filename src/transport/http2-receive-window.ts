@@ -1,4 +1,4 @@
-/** What a peer may still send, of a stream or of a connection. It gets back what was consumed, half a window at a time. */
+/** What a peer may still send, on a stream or a connection. It gets back what was consumed, half a window at a time. */
 export class ReceiveWindow {
   readonly #size: number;
   #left: number;
