@@ -6,7 +6,7 @@
  * is printed beside. Events come one by one, at random moments. A client that reads all sockets in turn sees the last
  * ones late by its own work, which is printed too: the time from the first receipt to the last.
  */
-import { ALL_XIDS } from "../src/provider/nvml/xids/catalogue.ts";
+import { allXids } from "../src/provider/nvml/xids/catalogue.ts";
 import { createFakeNvml } from "../src/testing/fake-nvml.ts";
 import { spawnBinary } from "../tests/support/binary.ts";
 import { quantilesOf } from "./quantiles.ts";
@@ -17,7 +17,7 @@ const PAUSE_MAX_MS = 150;
 const LIMIT_MS = 10_000;
 
 /** Of one gravity: the newest is the one that is shown, so each changes the GPU. */
-const CODES = ALL_XIDS.filter(({ effect, action }) => effect === "unhealthy" && action === "COMPONENT_RESET");
+const CODES = allXids().filter(({ effect, action }) => effect === "unhealthy" && action === "COMPONENT_RESET");
 
 const watchers = Number(process.argv[2] ?? 100);
 const events = Number(process.argv[3] ?? 1_000);

@@ -1,4 +1,3 @@
-import { connect } from "../client/connection/connect.ts";
 import type { Connection } from "../client/connection/connection.ts";
 import { DEFAULT_TARGET, parseTarget, TARGET_FORMS, TARGET_VARIABLE, type Target } from "../client/target.ts";
 import {
@@ -77,13 +76,17 @@ export function targetOf(flag: string, env: Environment): Target {
   return target;
 }
 
-/** Whoever sits at a terminal is told at once, and tries again. */
-export function dial(target: Target): Connection {
+/**
+ * Whoever sits at a terminal is told at once, and tries again. The client's library is loaded here and not before: a
+ * server that serves needs none of it.
+ */
+export async function dial(target: Target): Promise<Connection> {
+  const { connect } = await import("../client/connection/connect.ts");
   return connect({ target, retry: { maxAttempts: 1 } });
 }
 
 /** Runs `task` with a connection that is closed afterwards. */
 export async function withClient<T>(target: Target, task: (client: Connection) => Promise<T>): Promise<T> {
-  await using client = dial(target);
+  await using client = await dial(target);
   return await task(client);
 }

@@ -1,4 +1,4 @@
-import { ALL_XIDS, xidOf } from "../provider/nvml/xids/catalogue.ts";
+import { allXids, xidOf } from "../provider/nvml/xids/catalogue.ts";
 import type { XidEntry } from "../provider/nvml/xids/entry.ts";
 import { type BoolFlag, type EnumFlag, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
@@ -50,7 +50,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
 
 function allOf([extra]: readonly string[]): readonly XidEntry[] {
   if (extra !== undefined) throw new UsageError(`explain --all: unexpected argument ${quoted(extra)}`);
-  return ALL_XIDS;
+  return allXids();
 }
 
 /** `explain xid 79` is what the log line suggests, so the word is taken too. */
@@ -64,7 +64,7 @@ function entryNamed(text: string): XidEntry {
   if (!/^\d{1,9}$/.test(text)) throw new UsageError(`explain: ${quoted(text)} is not an Xid, which is a number`);
   const entry = xidOf(Number(text));
   if (entry.bucket !== "UNKNOWN") return entry;
-  const [first, last] = [ALL_XIDS[0], ALL_XIDS.at(-1)];
+  const [first, last] = [allXids()[0], allXids().at(-1)];
   throw new UsageError(`explain: Xid ${entry.code} is not in the catalogue, which has ${first?.code} to ${last?.code}`);
 }
 

@@ -38,7 +38,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (values.help) return await commandHelp(statusCommand, io);
   if (positionals[0] !== undefined) throw new UsageError(`status: unexpected argument ${quoted(positionals[0])}`);
   const target = targetOf(values.target, io.env);
-  await using client = dial(target);
+  await using client = await dial(target);
   const { timeout } = values;
   // A terminal without cursor control gets lines, as a file does.
   const terminal = io.env["TERM"] === "dumb" ? undefined : io.terminal;

@@ -38,7 +38,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const stop = new AbortController();
   io.onSignal(() => stop.abort());
   io.onReaderGone(() => stop.abort());
-  await using client = dial(target);
+  await using client = await dial(target);
   const render = renderer(values.output, io);
   try {
     const request = { opts: { resourceVersion: values.from } };

@@ -1,4 +1,3 @@
-import { gunzip, inflate } from "node:zlib";
 import { StatusError } from "../base/status-error.ts";
 
 /**
@@ -6,16 +5,15 @@ import { StatusError } from "../base/status-error.ts";
  * Rejects with the call's status: UNIMPLEMENTED for what we cannot read, RESOURCE_EXHAUSTED beyond the limit, INTERNAL
  * for what is not in its encoding, which the wire contract has as the one INTERNAL that a caller can cause.
  */
-export function inflateMessage(bytes: Buffer, encoding: string, bytesMax: number): Promise<Buffer> {
+export async function inflateMessage(bytes: Buffer, encoding: string, bytesMax: number): Promise<Buffer> {
   if (encoding === "identity") {
-    return Promise.reject(
-      new StatusError("INVALID_ARGUMENT", "a message is compressed, and grpc-encoding does not say how"),
-    );
+    throw new StatusError("INVALID_ARGUMENT", "a message is compressed, and grpc-encoding does not say how");
   }
+  // Not at the top: hardly a client compresses, and every start would pay for it.
+  const { gunzip, inflate } = await import("node:zlib");
   const unpack = encoding === "gzip" ? gunzip : encoding === "deflate" ? inflate : undefined;
   if (unpack === undefined) {
-    const status = new StatusError("UNIMPLEMENTED", `grpc-encoding "${encoding.slice(0, 64)}" is not supported`);
-    return Promise.reject(status);
+    throw new StatusError("UNIMPLEMENTED", `grpc-encoding "${encoding.slice(0, 64)}" is not supported`);
   }
   return new Promise((resolve, reject) => {
     unpack(bytes, { maxOutputLength: bytesMax }, (error, message) => {

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { checkServerIdentity, createSecureContext } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
@@ -73,6 +72,8 @@ async function contentOf(name: string, pem: Pem): Promise<string | Buffer> {
   if (typeof pem === "string") return pem;
   if (pem instanceof Uint8Array) return Buffer.from(pem);
   try {
+    // Not at the top: there it is loaded with every program that has the client in it, TLS or not.
+    const { readFile } = await import("node:fs/promises");
     return await readFile(pem.file);
   } catch (error) {
     throw unusable(`tls.${name}`, error);

@@ -3,7 +3,7 @@ import { BY_RESET, type Clearing, type FaultDraft, type FaultScope, Gravity } fr
 import { retirementFailureFault, uncorrectableFault } from "./rules/memory.ts";
 import { NVML_READY } from "./rules/readiness.ts";
 import type { GpuSample, NvmlEvent } from "./sample.ts";
-import { ALL_XIDS, OFF_THE_BUS, xidOf } from "./xids/catalogue.ts";
+import { allXids, OFF_THE_BUS, XID_CODES, xidOf } from "./xids/catalogue.ts";
 import type { RecommendedAction, XidClearing, XidEntry } from "./xids/entry.ts";
 
 /** What an event means for one GPU. */
@@ -23,7 +23,6 @@ export interface EventContext {
 }
 
 /** Codes that the catalogue does not have share one fault: how many there are is in nobody's hand. */
-const KNOWN_CODES: ReadonlySet<number> = new Set(ALL_XIDS.map(({ code }) => code));
 
 const GRAVITY_OF_ACTION: Readonly<Record<RecommendedAction, number>> = {
   NONE: Gravity.minor,
@@ -134,11 +133,16 @@ function placeOf({ gpuInstance, computeInstance }: NvmlEvent, sample: GpuSample 
 
 function clearingOf(kind: XidClearing, code: number): Clearing {
   if (kind !== "xid") return { kind };
-  return { kind, codes: ALL_XIDS.filter(({ cancels }) => cancels.includes(code)).map((entry) => entry.code) };
+  return {
+    kind,
+    codes: allXids()
+      .filter(({ cancels }) => cancels.includes(code))
+      .map((entry) => entry.code),
+  };
 }
 
 function keyOf(code: number, scope: FaultScope | undefined): string {
-  const key = KNOWN_CODES.has(code) ? `xid:${code}` : "xid:unknown";
+  const key = XID_CODES.has(code) ? `xid:${code}` : "xid:unknown";
   return scope === undefined ? key : `${key}/${scope.gpuInstance}`;
 }
 

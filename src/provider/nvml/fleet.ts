@@ -2,7 +2,7 @@ import { xidCodeOf } from "./events.ts";
 import { type GpuHealth, type HealthInput, isLost, isRemoved, newGpuHealth, stepHealth } from "./gpu-health.ts";
 import type { GpuSample, NvmlEvent, NvmlRound } from "./sample.ts";
 import type { Thresholds } from "./thresholds.ts";
-import { ALL_XIDS } from "./xids/catalogue.ts";
+import { XID_CODES } from "./xids/catalogue.ts";
 
 export interface FleetOptions {
   readonly thresholds: Thresholds;
@@ -27,8 +27,6 @@ const ORPHANS_MAX = 64;
 
 /** The form of every UUID that NVML prints, also of MIG instances (from R470 on). An object is named by it. */
 export const UUID_FORM = /^[A-Za-z0-9][-._A-Za-z0-9]{0,251}[A-Za-z0-9]$/;
-
-const CODES: ReadonlySet<number> = new Set(ALL_XIDS.map(({ code }) => code));
 
 /** The GPUs of the node by UUID, moved by rounds and events. Knows no I/O and no clock. */
 export class Fleet {
@@ -134,7 +132,7 @@ export class Fleet {
     const code = xidCodeOf(event);
     if (code === undefined) return;
     const known = this.#gpus.get(uuid) ?? { health: newGpuHealth(uuid), xids: new Map() };
-    const key = CODES.has(code) ? code : OTHER_XIDS;
+    const key = XID_CODES.has(code) ? code : OTHER_XIDS;
     this.#gpus.set(uuid, { ...known, xids: new Map(known.xids).set(key, (known.xids.get(key) ?? 0) + 1) });
   }
 

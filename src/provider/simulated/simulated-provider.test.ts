@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "bun:test";
-import { ALL_XIDS } from "../nvml/xids/catalogue.ts";
+import { allXids } from "../nvml/xids/catalogue.ts";
 import type { GpuReport } from "../provider.ts";
 import { SimulatedProvider } from "./simulated-provider.ts";
 
@@ -50,7 +50,7 @@ describe("the simulated provider", () => {
   });
 
   test("plays every Xid of the catalogue that can make a GPU unhealthy, and refuses every other", async () => {
-    for (const { code, effect } of ALL_XIDS) {
+    for (const { code, effect } of allXids()) {
       const outcome = await provider.breakGpu("gpu-0", code).then(
         () => "played",
         (error: Error) => error.message,

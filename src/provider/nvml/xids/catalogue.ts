@@ -17,15 +17,28 @@ import { REMARKS, UNUSED_NOTE } from "./remarks.ts";
 /** The GPU is lost with it, and not only in error. */
 export const OFF_THE_BUS = 79;
 
-/** Every code of the catalogue, in order. */
-export const ALL_XIDS: readonly XidEntry[] = [...XIDS_1_TO_60, ...XIDS_61_TO_110, ...XIDS_111_TO_172].map(entryOf);
+const ROWS: readonly XidRow[] = [...XIDS_1_TO_60, ...XIDS_61_TO_110, ...XIDS_111_TO_172];
 
-const BY_CODE: ReadonlyMap<number, XidEntry> = new Map(ALL_XIDS.map((entry) => [entry.code, entry]));
+/** Every code that the catalogue has. */
+export const XID_CODES: ReadonlySet<number> = new Set(ROWS.map(([code]) => code));
+
+/** Made when they are asked for: a server has starts, and on most nodes no Xids. */
+let entries: ReadonlyMap<number, XidEntry> | undefined;
+
+function byCode(): ReadonlyMap<number, XidEntry> {
+  entries ??= new Map(ROWS.map((row) => [row[0], entryOf(row)]));
+  return entries;
+}
+
+/** Every code of the catalogue, in order. */
+export function allXids(): readonly XidEntry[] {
+  return [...byCode().values()];
+}
 
 /** Total: a code that is not in the catalogue gives an entry that says so, with the bucket UNKNOWN. */
 export function xidOf(code: number): XidEntry {
   return (
-    BY_CODE.get(code) ??
+    byCode().get(code) ??
     entryOf([code, "UNKNOWN", "Not in the catalogue: a newer driver may know it", "UNKNOWN", "UNKNOWN"])
   );
 }
