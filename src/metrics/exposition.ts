@@ -1,14 +1,14 @@
 /** A family of series in Prometheus's text format, version 0.0.4. */
 export interface Family {
   readonly name: string;
-  readonly type: "counter" | "gauge" | "summary";
+  readonly type: "counter" | "gauge" | "summary" | "histogram";
   readonly help: string;
   readonly series: readonly Series[];
 }
 
 export interface Series {
-  /** `_sum` and `_count` of a summary; "" for all others. */
-  readonly suffix: "" | "_sum" | "_count";
+  /** `_sum` and `_count` of a summary or a histogram, `_bucket` of a histogram; "" for all others. */
+  readonly suffix: "" | "_bucket" | "_sum" | "_count";
   readonly labels: readonly (readonly [name: string, value: string])[];
   readonly value: number;
 }

@@ -1,29 +1,15 @@
 import { Gauge, type Registry } from "prom-client";
-import type { NvmlSource } from "./nvml-source.ts";
-
-export const METRIC_PREFIX = "device_api_server_";
-
-/** State that lives elsewhere; read at each scrape, so that a metric never lags behind it. */
-export interface MetricSources {
-  /** Every GPU is in exactly one of these. */
-  gpus(): { readonly healthy: number; readonly unhealthy: number; readonly unknown: number };
-  resourceVersion(): number;
-  watchStreams(): number;
-  providers(): { readonly active: number; readonly lost: number };
-  /** Open gRPC connections by listener, such as `unix:/run/a.sock` or `tcp:127.0.0.1:50051`. */
-  connections(): ReadonlyMap<string, number>;
-  /** Undefined where the NVML provider is off. */
-  nvml(): NvmlSource | undefined;
-  eventLoopLag(): { readonly lastMs: number; readonly worstMs: number };
-}
+import { METRIC_PREFIX, type MetricSources } from "./metric-sources.ts";
 
 export interface GaugeOptions {
   readonly version: string;
   readonly node: string;
   readonly sources: MetricSources;
+  /** Streams of the page that are open. */
+  readonly uiStreams: () => number;
 }
 
-export function declareGauges(registry: Registry, { version, node, sources }: GaugeOptions): void {
+export function declareGauges(registry: Registry, { version, node, sources, uiStreams }: GaugeOptions): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     readGauge(registry, METRIC_PREFIX + name, help, read);
   };
@@ -44,6 +30,7 @@ export function declareGauges(registry: Registry, { version, node, sources }: Ga
   gauge("cache_gpus_unknown", "GPUs whose Ready is Unknown, or that nobody reported on.", () => sources.gpus().unknown);
   gauge("cache_resource_version", "The server's counter of changes.", () => sources.resourceVersion());
   gauge("watch_streams_active", "Watch streams that are open.", () => sources.watchStreams());
+  gauge("ui_streams_active", "Streams of the page that are open.", uiStreams);
   declareLabelled(registry, sources);
 
   readGauge(registry, "nodejs_eventloop_lag_seconds", "Delay of the event loop when it was last sampled.", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { MetricSources } from "./gauges.ts";
+import { Registry } from "prom-client";
+import type { MetricSources } from "./metric-sources.ts";
 import { CACHE_OPERATIONS, createMetrics, type Metrics, REJECTION_REASONS, WATCH_EVENT_TYPES } from "./metrics.ts";
 
 const GET = "nvidia.device.v1alpha1.GpuService/GetGpu";
@@ -247,4 +248,8 @@ describe("each event moves its counter", () => {
     expect(series.get(`${P}grpc_requests_total{method="unknown",code="UNIMPLEMENTED"}`)).toBe(1_000);
     expect([...series.keys()].some((key) => key.includes("x.Y"))).toBe(false);
   });
+});
+
+test("the content type is the one that the library writes", () => {
+  expect(create().contentType).toBe(new Registry().contentType);
 });

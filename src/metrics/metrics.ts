@@ -1,7 +1,8 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { declareGauges, METRIC_PREFIX, type MetricSources } from "./gauges.ts";
+import type { Registry } from "prom-client";
+import { CallMetrics } from "./call-metrics.ts";
+import { METRIC_PREFIX, type MetricSources } from "./metric-sources.ts";
 import { nvmlExposition } from "./nvml-metrics.ts";
-import { declareProcessMetrics } from "./process-metrics.ts";
+import { Tally } from "./tally.ts";
 
 export const CACHE_OPERATIONS = ["register", "unregister", "update_status", "update_condition", "set"] as const;
 export type CacheOperation = (typeof CACHE_OPERATIONS)[number];
@@ -58,90 +59,82 @@ export interface Metrics {
 
 /** The label for a method that is not served. */
 const UNKNOWN_METHOD = "unknown";
-/** Seconds; existing dashboards take quantiles over these. */
-const DURATION_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Of the exposition, as Prometheus's text format 0.0.4 has it and the library writes it. */
+const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 export function createMetrics(options: MetricsOptions): Metrics {
-  const registry = new Registry();
-  declareGauges(registry, options);
-  declareProcessMetrics(registry);
-  const counters = declareCounters(registry);
-  const durations = new Histogram({
-    name: `${METRIC_PREFIX}grpc_request_duration_seconds`,
-    help: "Time from a unary call's arrival to its end.",
-    labelNames: ["method"],
-    buckets: DURATION_BUCKETS,
-    registers: [registry],
-  });
-
-  const uiStreams = new Gauge({
-    name: `${METRIC_PREFIX}ui_streams_active`,
-    help: "Streams of the page that are open.",
-    registers: [registry],
-  });
+  const calls = new CallMetrics(METRIC_PREFIX, options.methods, UNKNOWN_METHOD);
+  const tallies = createTallies();
+  let uiStreams = 0;
+  const gauges = { ...options, uiStreams: () => uiStreams };
+  let registry: Promise<Registry> | undefined;
+  const registryOf = async () => (await import("./registry.ts")).createRegistry(gauges, Object.values(tallies));
 
   const known = new Set(options.methods.map(({ name }) => name));
   const label = (method: string): string => (known.has(method) ? method : UNKNOWN_METHOD);
-  for (const { name, kind } of options.methods) {
-    counters.grpcRequests.inc({ method: name, code: "OK" }, 0);
-    if (kind === "unary") durations.zero({ method: name });
-  }
-
   return {
-    contentType: registry.contentType,
-    text: async () => `${await registry.metrics()}\n${nvmlExposition(options.sources.nvml())}`,
-    cacheUpdated: (operation) => counters.cacheUpdates.inc({ operation }),
-    watchEventSent: (type, count = 1) => counters.watchEvents.inc({ type }, count),
-    watchStreamExpired: () => counters.watchStreamsExpired.inc(),
-    callEnded: ({ method, kind, code, seconds }) => {
-      counters.grpcRequests.inc({ method: label(method), code });
-      if (kind === "unary" && known.has(method)) durations.observe({ method }, seconds);
+    contentType: CONTENT_TYPE,
+    async text() {
+      registry ??= registryOf();
+      const declared = await (await registry).metrics();
+      return [declared, calls.exposition(), nvmlExposition(options.sources.nvml())].join("\n");
     },
-    permissionDenied: (method, rule) => counters.permissionDenied.inc({ method: label(method), rule }),
-    connectionRejected: (reason) => counters.connectionsRejected.inc({ reason }),
-    leaseExpired: () => counters.leasesExpired.inc(),
-    uiRequestEnded: (route, status) => counters.uiRequests.inc({ route, code: String(status) }),
-    uiStreamOpened: () => uiStreams.inc(),
-    uiStreamEnded: (ending) => {
-      uiStreams.dec();
-      counters.uiStreamsEnded.inc({ ending });
+    cacheUpdated: (operation) => tallies.cacheUpdates.add([operation]),
+    watchEventSent: (type, count) => tallies.watchEvents.add([type], count),
+    watchStreamExpired: () => tallies.watchStreamsExpired.add([]),
+    callEnded: ({ method, code, seconds }) => calls.ended(method, code, seconds),
+    permissionDenied: (method, rule) => tallies.permissionDenied.add([label(method), rule]),
+    connectionRejected: (reason) => tallies.connectionsRejected.add([reason]),
+    leaseExpired: () => tallies.leasesExpired.add([]),
+    uiRequestEnded: (route, status) => tallies.uiRequests.add([route, String(status)]),
+    uiStreamOpened: () => void uiStreams++,
+    uiStreamEnded(ending) {
+      uiStreams--;
+      tallies.uiStreamsEnded.add([ending]);
     },
-    uiConnectionRejected: () => counters.uiConnectionsRejected.inc(),
+    uiConnectionRejected: () => tallies.uiConnectionsRejected.add([]),
   };
 }
 
-/** Each counter with a closed set of labels starts at 0 for every one: a rate over a first event is then seen. */
-function declareCounters(registry: Registry) {
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
-    new Counter({ name: METRIC_PREFIX + name, help, labelNames: [...labelNames], registers: [registry] });
-
-  const cacheUpdates = counter("cache_updates_total", "Writes that were carried out, by operation.", ["operation"]);
-  for (const operation of CACHE_OPERATIONS) cacheUpdates.inc({ operation }, 0);
-  const watchEvents = counter("watch_events_total", "Events handed to watch streams, by type.", ["type"]);
-  for (const type of WATCH_EVENT_TYPES) watchEvents.inc({ type }, 0);
-  const connectionsRejected = counter(
-    "connections_rejected_total",
-    "gRPC connections that were turned away, by the limit or fault that was the reason.",
-    ["reason"],
-  );
-  for (const reason of REJECTION_REASONS) connectionsRejected.inc({ reason }, 0);
-  const uiStreamsEnded = counter("ui_streams_ended_total", "Streams of the page that ended, by how.", ["ending"]);
-  for (const ending of UI_STREAM_ENDINGS) uiStreamsEnded.inc({ ending }, 0);
-  counter("watch_events_dropped_total", "Always 0: a watch that cannot keep up is ended, never thinned out.");
-
+/** Each counter with a closed set of labels starts at 0 for every one. */
+function createTallies() {
   return {
-    cacheUpdates,
-    watchEvents,
-    connectionsRejected,
-    watchStreamsExpired: counter("watch_streams_expired_total", "Watch streams that were ended as too slow."),
-    grpcRequests: counter("grpc_requests_total", "Calls that ended, by method and status code.", ["method", "code"]),
-    permissionDenied: counter("permission_denied_total", "Calls refused for want of authority.", ["method", "rule"]),
-    leasesExpired: counter("leases_expired_total", "Providers whose lease ran out."),
-    uiStreamsEnded,
-    uiRequests: counter("ui_requests_total", "Requests to the page and its API, by path and HTTP status.", [
+    cacheUpdates: new Tally(
+      "cache_updates_total",
+      "Writes that were carried out, by operation.",
+      ["operation"],
+      CACHE_OPERATIONS,
+    ),
+    watchEvents: new Tally(
+      "watch_events_total",
+      "Events handed to watch streams, by type.",
+      ["type"],
+      WATCH_EVENT_TYPES,
+    ),
+    watchEventsDropped: new Tally(
+      "watch_events_dropped_total",
+      "Always 0: a watch that cannot keep up is ended, never thinned out.",
+    ),
+    watchStreamsExpired: new Tally("watch_streams_expired_total", "Watch streams that were ended as too slow."),
+    permissionDenied: new Tally("permission_denied_total", "Calls refused for want of authority.", ["method", "rule"]),
+    connectionsRejected: new Tally(
+      "connections_rejected_total",
+      "gRPC connections that were turned away, by the limit or fault that was the reason.",
+      ["reason"],
+      REJECTION_REASONS,
+    ),
+    leasesExpired: new Tally("leases_expired_total", "Providers whose lease ran out."),
+    uiStreamsEnded: new Tally(
+      "ui_streams_ended_total",
+      "Streams of the page that ended, by how.",
+      ["ending"],
+      UI_STREAM_ENDINGS,
+    ),
+    uiRequests: new Tally("ui_requests_total", "Requests to the page and its API, by path and HTTP status.", [
       "route",
       "code",
     ]),
-    uiConnectionsRejected: counter("ui_connections_rejected_total", "Connections to the page beyond its limit."),
+    uiConnectionsRejected: new Tally("ui_connections_rejected_total", "Connections to the page beyond its limit."),
   };
 }

@@ -1,6 +1,6 @@
 import { NVML_CALLS } from "../native/nvml-abi.gen.ts";
 import { expositionOf, type Family, type Series } from "./exposition.ts";
-import { METRIC_PREFIX } from "./gauges.ts";
+import { METRIC_PREFIX } from "./metric-sources.ts";
 import { GPU_HEALTHS, NVML_STATES, type NvmlGpuSource, type NvmlSampleSource, type NvmlSource } from "./nvml-source.ts";
 
 /** One series of a metric: its value and its labels, in the metric's order. What is undefined is not there. */
