@@ -15,6 +15,40 @@ export interface HistoryEvent {
   readonly atMs: number;
 }
 
+/** Bytes of events lie together in pieces of this size, or in one of their own where they are longer. */
+const SEGMENT_BYTES = 256 * 1024;
+
+/**
+ * An event that is remembered. Its bytes are a copy: tens of thousands of arrays would make the runtime's heap, and its
+ * collections, several times as large as what they hold.
+ */
+class RememberedEvent implements HistoryEvent {
+  readonly version: number;
+  readonly type: EventType;
+  readonly key: string;
+  readonly previous: number;
+  readonly atMs: number;
+  readonly length: number;
+  readonly #segment: Uint8Array;
+  readonly #start: number;
+
+  constructor(event: HistoryEvent, segment: Uint8Array, start: number) {
+    this.version = event.version;
+    this.type = event.type;
+    this.key = event.key;
+    this.previous = event.previous;
+    this.atMs = event.atMs;
+    this.length = event.bytes.length;
+    this.#segment = segment;
+    this.#start = start;
+    segment.set(event.bytes, start);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#segment.subarray(this.#start, this.#start + this.length);
+  }
+}
+
 export interface HistoryLimits {
   readonly events: number;
   readonly bytes: number;
@@ -27,11 +61,13 @@ export interface HistoryLimits {
  */
 export class History {
   readonly #limits: HistoryLimits;
-  readonly #ring: (HistoryEvent | undefined)[];
+  readonly #ring: (RememberedEvent | undefined)[];
   /** The version of the latest event, or the one the counter started at. */
   #last: number;
   #count = 0;
   #bytes = 0;
+  #segment = new Uint8Array(0);
+  #segmentUsed = 0;
 
   constructor(start: number, limits: HistoryLimits) {
     assert(limits.events >= 1 && Number.isSafeInteger(start), "a history needs room for one event and a safe start");
@@ -56,7 +92,7 @@ export class History {
   append(event: HistoryEvent): void {
     assert(event.version === this.#last + 1, "versions rise by one");
     if (this.#count === this.#limits.events) this.#forgetOldest();
-    this.#ring[event.version % this.#limits.events] = event;
+    this.#ring[event.version % this.#limits.events] = this.#remember(event);
     this.#last = event.version;
     this.#count++;
     this.#bytes += event.bytes.length;
@@ -76,9 +112,21 @@ export class History {
     return this.#ring[version % this.#limits.events];
   }
 
+  /** A segment goes when the last of its events is forgotten. */
+  #remember(event: HistoryEvent): RememberedEvent {
+    const { length } = event.bytes;
+    if (this.#segmentUsed + length > this.#segment.length) {
+      this.#segment = new Uint8Array(Math.max(SEGMENT_BYTES, length));
+      this.#segmentUsed = 0;
+    }
+    const remembered = new RememberedEvent(event, this.#segment, this.#segmentUsed);
+    this.#segmentUsed += length;
+    return remembered;
+  }
+
   #forgetOldest(): void {
     const slot = (this.oldestCursor + 1) % this.#limits.events;
-    this.#bytes -= this.#ring[slot]?.bytes.length ?? 0;
+    this.#bytes -= this.#ring[slot]?.length ?? 0;
     this.#ring[slot] = undefined;
     this.#count--;
   }
