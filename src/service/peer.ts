@@ -23,8 +23,16 @@ export interface TcpPeer {
 
 /** Who a peer is for ownership of provider ids: `uid:N` or `tcp`. */
 export function identityOf(peer: Peer): string {
-  return peer.kind === "unix" ? `uid:${peer.uid}` : "tcp";
+  if (peer.kind === "tcp") return "tcp";
+  const known = identities.get(peer);
+  if (known !== undefined) return known;
+  const identity = `uid:${peer.uid}`;
+  identities.set(peer, identity);
+  return identity;
 }
+
+/** Every write asks, and looks a good deal up by the answer: text that is made anew would be hashed anew each time. */
+const identities = new WeakMap<UnixPeer, string>();
 
 /** For logs: enough to find the process. */
 export function describePeer(peer: Peer): string {

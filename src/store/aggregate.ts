@@ -35,14 +35,48 @@ export interface Moment {
 export function condense(facts: GpuFacts, before: VisibleStatus, reader: ConditionReader, at: Moment): VisibleStatus {
   const worst = worstByType(facts, reader);
   if (worst.size === 0) return { conditions: [], action: "" };
-  const previous = new Map(before.conditions.map((condition) => [condition.type, condition]));
-  const shown = [...worst.values()]
-    .filter((report) => report.type !== READY)
-    .map((report) => show(report, previous.get(report.type), at))
-    .sort((a, b) => compareText(a.type, b.type));
-  const ready = show(readyOf(worst.values(), reader, at), previous.get(READY), at);
-  const advised = [...facts.reports.values()].filter((report) => hasCountingFault(report, reader));
-  return { conditions: [ready, ...shown], action: gravestAction(advised.map((report) => report.action)) };
+  const previous = new PreviousConditions(before.conditions);
+  const others: Report[] = [];
+  for (const report of worst.values()) if (report.type !== READY) others.push(report);
+  others.sort(byType);
+  const conditions = [show(readyOf(worst.values(), reader, at), previous.ready, at)];
+  for (const report of others) conditions.push(show(report, previous.next(report.type), at));
+  return { conditions, action: actionOf(facts, reader) };
+}
+
+/** Of those who report a fault that counts, the gravest. */
+function actionOf(facts: GpuFacts, reader: ConditionReader): string {
+  const advised: string[] = [];
+  for (const report of facts.reports.values()) if (hasCountingFault(report, reader)) advised.push(report.action);
+  return gravestAction(advised);
+}
+
+function byType(a: { readonly type: string }, b: { readonly type: string }): number {
+  return compareText(a.type, b.type);
+}
+
+/** What was shown before, read along with what is shown now: both lists have Ready first and are sorted by type. */
+class PreviousConditions {
+  readonly ready: VisibleCondition | undefined;
+  readonly #conditions: readonly VisibleCondition[];
+  #at: number;
+
+  constructor(conditions: readonly VisibleCondition[]) {
+    this.ready = conditions[0]?.type === READY ? conditions[0] : undefined;
+    this.#conditions = conditions;
+    this.#at = this.ready === undefined ? 0 : 1;
+  }
+
+  /** To be asked in the order of the types. */
+  next(type: string): VisibleCondition | undefined {
+    for (;;) {
+      const candidate = this.#conditions[this.#at];
+      if (candidate === undefined) return undefined;
+      if (candidate.type === type) return candidate;
+      if (compareText(candidate.type, type) > 0) return undefined;
+      this.#at++;
+    }
+  }
 }
 
 /** Whether the provider reports a fault that counts; only then does its advice stand. */
@@ -65,7 +99,8 @@ export function healthOf(status: VisibleStatus): Health {
   }
 }
 
-function worstByType(facts: GpuFacts, reader: ConditionReader): Map<string, Report> {
+function worstByType(facts: GpuFacts, reader: ConditionReader): ReadonlyMap<string, Report> {
+  if (facts.reports.size === 1) for (const { conditions } of facts.reports.values()) return conditions;
   const worst = new Map<string, Report>();
   for (const provider of facts.reports.values()) {
     for (const report of provider.conditions.values()) {
@@ -98,12 +133,13 @@ function readyOf(worst: Iterable<Report>, reader: ConditionReader, at: Moment): 
 
 /**
  * The time moves only with the status, and never back. A report that moved in this very transaction says when; where
- * the status moved because another report went or changed, it is now.
+ * the status moved because another report went or changed, it is now. What did not change is the same object.
  */
 function show(report: Report, before: VisibleCondition | undefined, at: Moment): VisibleCondition {
   const { type, status, reason, message } = report;
   const moved = before === undefined || before.status !== status;
   const ofReport = report.movedIn === at.transaction || before === undefined ? report.since : at.now;
   const since = moved ? laterOf(ofReport, before?.since) : before.since;
+  if (!moved && before.reason === reason && before.message === message) return before;
   return Object.freeze({ type, status, reason, message, since });
 }

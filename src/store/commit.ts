@@ -3,7 +3,6 @@ import { condense, type VisibleStatus } from "./aggregate.ts";
 import type { ConditionReader } from "./condition-rules.ts";
 import { GpuObject } from "./gpu-object.ts";
 import type { HistoryEvent } from "./history.ts";
-import { compareInstants } from "./instants.ts";
 import { LIST_BYTES_MAX, SILENT_LIST_BYTES_MAX } from "./limits.ts";
 import type { Entry, Transaction } from "./transaction.ts";
 import type { EventType, GpuFacts } from "./types.ts";
@@ -65,7 +64,7 @@ export function planCommit(
     const next = version + events.length + 1;
     const after = facts === undefined ? undefined : entryOf(facts, before, next, reader, transaction);
     if (after === undefined) {
-      if (before !== undefined) emit("DELETED", before.object.at(next), key, before);
+      if (before !== undefined) emit("DELETED", before.object.deletedAt(next), key, before);
     } else if (after.object !== before?.object) {
       emit(before === undefined ? "ADDED" : "MODIFIED", after.object, key, before);
     }
@@ -101,22 +100,13 @@ function entryOf(
   const object = before?.object;
   const status = condense(facts, object?.status ?? NOTHING, reader, transaction.at);
   if (object !== undefined && object.uuid === facts.uuid && sameStatus(object.status, status)) return { facts, object };
-  return { facts, object: new GpuObject(facts.name, facts.uuid, version, status) };
+  return { facts, object: new GpuObject(facts.name, facts.uuid, version, status, object) };
 }
 
 function sameStatus(a: VisibleStatus, b: VisibleStatus): boolean {
   if (a.action !== b.action || a.conditions.length !== b.conditions.length) return false;
-  return a.conditions.every((left, i) => {
-    const right = b.conditions[i];
-    return (
-      right !== undefined &&
-      left.type === right.type &&
-      left.status === right.status &&
-      left.reason === right.reason &&
-      left.message === right.message &&
-      compareInstants(left.since, right.since) === 0
-    );
-  });
+  // What did not change is the same object.
+  return a.conditions.every((condition, i) => condition === b.conditions[i]);
 }
 
 function sizeInList(entry: Entry | undefined): number {

@@ -86,7 +86,7 @@ describe("a GPU object", () => {
     const { gpu: decoded } = fromBinary(GetGpuResponseSchema, object.getReply);
     expect(decoded?.metadata).toMatchObject({ name: "gpu-0", resourceVersion: String(VERSION), namespace: "" });
     expect(decoded?.resourceVersion).toBe(BigInt(VERSION));
-    const deleted = object.at(VERSION + 1).toMessage();
+    const deleted = object.deletedAt(VERSION + 1).toMessage();
     expect([deleted.resourceVersion, deleted.spec?.uuid]).toEqual([BigInt(VERSION + 1), "GPU-0"]);
   });
 

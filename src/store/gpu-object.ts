@@ -1,8 +1,18 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Gpu, GpuSchema, ListMetaSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
 import type { VisibleCondition, VisibleStatus } from "./aggregate.ts";
+import { encodeConditions, encodeGpuField, encodeHead, type GpuHead } from "./gpu-encoding.ts";
 import { LOSS_BYTES } from "./limits.ts";
 import type { EventType } from "./types.ts";
+import { bytesField, bytesTag, fieldLength, writeBytesField } from "./wire.ts";
+
+const EVENT_TYPE_FIELD: Readonly<Record<EventType, Uint8Array>> = {
+  ADDED: bytesField(bytesTag(1), Buffer.from("ADDED")),
+  MODIFIED: bytesField(bytesTag(1), Buffer.from("MODIFIED")),
+  DELETED: bytesField(bytesTag(1), Buffer.from("DELETED")),
+};
+/** Of the GPU in WatchGpusResponse. */
+const OBJECT_TAG = bytesTag(2);
 
 /**
  * A GPU at one version, as consumers see it: immutable, encoded once. Every consumer is served the same bytes.
@@ -12,28 +22,47 @@ export class GpuObject {
   readonly uuid: string;
   readonly version: number;
   readonly status: VisibleStatus;
-  /** The encoded nvidia.device.v1alpha1.Gpu. */
-  readonly bytes: Uint8Array;
-  /** At least the bytes by which that grows if the providers of all conditions fall silent. */
+  /** At least the bytes by which the encoded GPU grows if the providers of all conditions fall silent. */
   readonly lossBytes: number;
+  readonly #head: GpuHead;
+  readonly #conditions: readonly Uint8Array[];
+  /** The event by which the GPU came to this version; most of them are seen by nobody in another form. */
+  readonly #change: { readonly type: EventType; readonly bytes: Uint8Array; readonly gpuAt: number };
+  #bytes: Uint8Array | undefined;
   #getReply: Uint8Array | undefined;
   #listItem: Uint8Array | undefined;
   #added: Uint8Array | undefined;
 
-  constructor(name: string, uuid: string, version: number, status: VisibleStatus) {
+  /** `before` is the object that this one replaces, `change` what brings it about. */
+  constructor(
+    name: string,
+    uuid: string,
+    version: number,
+    status: VisibleStatus,
+    before?: GpuObject,
+    change: EventType = before === undefined ? "ADDED" : "MODIFIED",
+  ) {
+    const isSame = before !== undefined && before.name === name && before.uuid === uuid;
     this.name = name;
     this.uuid = uuid;
     this.version = version;
     this.status = Object.freeze(status);
-    this.bytes = toBinary(GpuSchema, this.toMessage());
+    this.#head = isSame ? before.#head : encodeHead(name, uuid);
+    const known = before && { conditions: before.status.conditions, fields: before.#conditions };
+    this.#conditions = encodeConditions(status.conditions, known);
+    const prefix = EVENT_TYPE_FIELD[change];
+    this.#change = {
+      type: change,
+      ...encodeGpuField(prefix, OBJECT_TAG, this.#head, version, this.#conditions, status.action),
+    };
     this.lossBytes = status.conditions.reduce((sum, condition) => sum + lossOf(condition), 0);
     Object.freeze(status.conditions);
     Object.freeze(this);
   }
 
-  /** The same state at another version: the version of a deletion. */
-  at(version: number): GpuObject {
-    return new GpuObject(this.name, this.uuid, version, this.status);
+  /** The same state at the version of its deletion. */
+  deletedAt(version: number): GpuObject {
+    return new GpuObject(this.name, this.uuid, version, this.status, this, "DELETED");
   }
 
   /** A fresh message; the caller may do with it what it likes. */
@@ -55,21 +84,27 @@ export class GpuObject {
     });
   }
 
+  /** The encoded nvidia.device.v1alpha1.Gpu. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#change.bytes.slice(this.#change.gpuAt);
+    return this.#bytes;
+  }
+
   /** GetGpuResponse { gpu = 1 }. */
   get getReply(): Uint8Array {
-    this.#getReply ??= concat([field(1, this.bytes)]);
+    this.#getReply ??= bytesField(bytesTag(1), this.bytes);
     return this.#getReply;
   }
 
   /** One entry of GpuList { items = 2 }. */
   get listItem(): Uint8Array {
-    this.#listItem ??= concat([field(2, this.bytes)]);
+    this.#listItem ??= bytesField(bytesTag(2), this.bytes);
     return this.#listItem;
   }
 
   /** The length of listItem, without making it: every commit asks, and few lists follow. */
   get listItemLength(): number {
-    return fieldHeader(2, this.bytes.length).length + this.bytes.length;
+    return fieldLength(this.#change.bytes.length - this.#change.gpuAt);
   }
 
   /** The event by which a snapshot shows the GPU. */
@@ -78,9 +113,14 @@ export class GpuObject {
     return this.#added;
   }
 
-  /** WatchGpusResponse { type = 1, object = 2 }. The caller keeps it. */
+  /** WatchGpusResponse { type = 1, object = 2 }. */
   event(type: EventType): Uint8Array {
-    return concat([EVENT_TYPE_FIELD[type], field(2, this.bytes)]);
+    if (type === this.#change.type) return this.#change.bytes;
+    const typeField = EVENT_TYPE_FIELD[type];
+    const event = new Uint8Array(typeField.length + fieldLength(this.bytes.length));
+    event.set(typeField);
+    writeBytesField(event, typeField.length, OBJECT_TAG, this.bytes);
+    return event;
   }
 }
 
@@ -118,42 +158,9 @@ export function emptyListReply(version: number): Uint8Array {
 }
 
 function encodeList(version: number, items: readonly Uint8Array[]): Uint8Array {
-  const meta = toBinary(ListMetaSchema, create(ListMetaSchema, { resourceVersion: String(version) }));
-  return concat([field(1, concat([field(1, meta), ...items.map((item) => [item])]))]);
-}
-
-const WIRE_TYPE_LENGTH_DELIMITED = 2;
-const encoder = new TextEncoder();
-const EVENT_TYPE_FIELD: Readonly<Record<EventType, readonly Uint8Array[]>> = {
-  ADDED: field(1, encoder.encode("ADDED")),
-  MODIFIED: field(1, encoder.encode("MODIFIED")),
-  DELETED: field(1, encoder.encode("DELETED")),
-};
-
-/** A length-delimited field as header and body; the body is not copied. Numbers below 16 have a one-byte tag. */
-function field(number: number, body: Uint8Array): readonly Uint8Array[] {
-  return [Uint8Array.from(fieldHeader(number, body.length)), body];
-}
-
-/** Tag and length. */
-function fieldHeader(number: number, bodyLength: number): readonly number[] {
-  const header = [(number << 3) | WIRE_TYPE_LENGTH_DELIMITED];
-  let length = bodyLength;
-  while (length > 0x7f) {
-    header.push((length & 0x7f) | 0x80);
-    length >>>= 7;
-  }
-  header.push(length);
-  return header;
-}
-
-function concat(fields: readonly (readonly Uint8Array[])[]): Uint8Array {
-  const parts = fields.flat();
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset += part.length;
-  }
-  return out;
+  const meta = bytesField(
+    bytesTag(1),
+    toBinary(ListMetaSchema, create(ListMetaSchema, { resourceVersion: String(version) })),
+  );
+  return bytesField(bytesTag(1), Buffer.concat([meta, ...items]));
 }

@@ -221,13 +221,15 @@ export class Store implements Disposable {
   /** The only place that writes the committed state. */
   #apply(plan: CommitPlan): void {
     for (const { key, before, after } of plan.changes) {
-      if (before !== undefined) this.#uuids.delete(before.facts.uuid.toLowerCase());
+      const isSameUuid = before?.facts.uuid === after?.facts.uuid;
+      if (before !== undefined && !isSameUuid) this.#uuids.delete(before.facts.uuid.toLowerCase());
       if (after === undefined) this.#gpus.delete(key);
       else this.#gpus.set(key, after);
       if ((before === undefined) !== (after === undefined)) this.#order = undefined;
     }
-    for (const { key, after } of plan.changes) {
-      if (after !== undefined && after.facts.uuid !== "") this.#uuids.set(after.facts.uuid.toLowerCase(), key);
+    for (const { key, before, after } of plan.changes) {
+      if (after === undefined || after.facts.uuid === "" || before?.facts.uuid === after.facts.uuid) continue;
+      this.#uuids.set(after.facts.uuid.toLowerCase(), key);
     }
     for (const event of plan.events) this.#history.append(event);
     if (plan.events.length > 0) this.#snapshot = undefined;

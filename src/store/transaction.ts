@@ -217,10 +217,11 @@ export class Transaction {
   #draft(key: string, facts: GpuFacts | undefined): void {
     const before = this.#find(key);
     this.#count += Number(facts !== undefined) - Number(before !== undefined);
+    this.gpus.set(key, facts);
+    if (before?.uuid === facts?.uuid) return;
     const uuid = before?.uuid.toLowerCase() ?? "";
     if (this.#uuids.get(uuid) === key) this.#uuids.delete(uuid);
     if (facts !== undefined && facts.uuid !== "") this.#uuids.set(facts.uuid.toLowerCase(), key);
-    this.gpus.set(key, facts);
   }
 
   #outcome(key: string): WriteOutcome {
@@ -322,6 +323,7 @@ export class Transaction {
     const drafted = this.#uuids.get(uuid);
     if (drafted !== undefined) return drafted;
     const key = this.#state.uuids.get(uuid);
-    return key === undefined || this.gpus.has(key) ? undefined : key;
+    if (key === undefined || !this.gpus.has(key)) return key;
+    return this.gpus.get(key)?.uuid.toLowerCase() === uuid ? key : undefined;
   }
 }
