@@ -19,10 +19,12 @@ import { GPUS_MAX, NAME_MAX } from "../store/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { Transaction } from "../store/transaction.ts";
 import type { Writer } from "../store/types.ts";
+import { numberField, numberTag } from "../store/wire.ts";
 import type { Call, Method } from "./call.ts";
 import { decodeMessage } from "./decode.ts";
 import { OnceLog } from "./once-log.ts";
 import { identityOf } from "./peer.ts";
+import { readConditionRequest } from "./plain-request.ts";
 import { checkCondition, checkNewName, checkPresent, checkProviderId, checkStatus, checkUuid } from "./validate.ts";
 
 /** The writes that cache_updates_total tells apart. */
@@ -37,6 +39,10 @@ export interface ProviderServiceOptions {
 
 /** Enough to recognise the mistake; the count tells the rest. */
 const UNKNOWN_NAMES_LOGGED = 8;
+
+/** The replies to updates, which are one number. */
+const STATUS_VERSION = numberTag(UpdateGpuStatusResponseSchema.field.resourceVersion.number);
+const CONDITION_VERSION = numberTag(UpdateGpuConditionResponseSchema.field.resourceVersion.number);
 
 type PeerWriter = Writer & { kind: "peer" };
 type Reply = Uint8Array | Promise<Uint8Array>;
@@ -67,9 +73,10 @@ function registerGpu(options: ProviderServiceOptions, bytes: Uint8Array, call: C
     status: request.initialStatus && checkStatus(request.initialStatus, "initial_status"),
   };
   const writer = writerOf(call, checkProviderId(request.providerId));
-  return write(options, call, "register", RegisterGpuResponseSchema, (transaction) => {
+  return write(options, call, "register", (transaction) => {
     const outcome = transaction.register(writer, input);
-    return () => ({ created: outcome.created, resourceVersion: BigInt(outcome.resourceVersion) });
+    const reply = () => ({ created: outcome.created, resourceVersion: BigInt(outcome.resourceVersion) });
+    return () => encode(RegisterGpuResponseSchema, reply());
   });
 }
 
@@ -77,9 +84,9 @@ function unregisterGpu(options: ProviderServiceOptions, bytes: Uint8Array, call:
   const { name } = decodeMessage(UnregisterGpuRequestSchema, bytes);
   checkPresent(name, "name");
   const writer = writerOf(call, "");
-  return write(options, call, "unregister", UnregisterGpuResponseSchema, (transaction) => {
+  return write(options, call, "unregister", (transaction) => {
     const outcome = transaction.unregister(writer, name);
-    return () => outcome;
+    return () => encode(UnregisterGpuResponseSchema, outcome);
   });
 }
 
@@ -89,21 +96,22 @@ function updateGpuStatus(options: ProviderServiceOptions, bytes: Uint8Array, cal
   if (status === undefined) throw invalidArgument("status", "must be set");
   const input = checkStatus(status, "status");
   const writer = writerOf(call, checkProviderId(providerId));
-  return write(options, call, "update_status", UpdateGpuStatusResponseSchema, (transaction) => {
+  return write(options, call, "update_status", (transaction) => {
     const outcome = transaction.updateStatus(writer, name, input);
-    return () => ({ resourceVersion: BigInt(outcome.resourceVersion) });
+    return () => numberField(STATUS_VERSION, outcome.resourceVersion);
   });
 }
 
 function updateGpuCondition(options: ProviderServiceOptions, bytes: Uint8Array, call: Call): Reply {
-  const { name, condition, providerId } = decodeMessage(UpdateGpuConditionRequestSchema, bytes);
+  const { name, condition, providerId } =
+    readConditionRequest(bytes) ?? decodeMessage(UpdateGpuConditionRequestSchema, bytes);
   checkPresent(name, "name");
   if (condition === undefined) throw invalidArgument("condition", "must be set");
   const input = checkCondition(condition, "condition");
   const writer = writerOf(call, checkProviderId(providerId));
-  return write(options, call, "update_condition", UpdateGpuConditionResponseSchema, (transaction) => {
+  return write(options, call, "update_condition", (transaction) => {
     const outcome = transaction.updateCondition(writer, name, input);
-    return () => ({ resourceVersion: BigInt(outcome.resourceVersion) });
+    return () => numberField(CONDITION_VERSION, outcome.resourceVersion);
   });
 }
 
@@ -114,7 +122,7 @@ function heartbeat(options: ProviderServiceOptions, unknownNames: OnceLog, bytes
     throw resourceExhausted("gpu_names", `${gpuNames.length} names, the limit is ${GPUS_MAX}`);
   }
   const writer = writerOf(call, checkProviderId(providerId));
-  return write(options, call, undefined, HeartbeatResponseSchema, (transaction) => {
+  return write(options, call, undefined, (transaction) => {
     const outcome = transaction.heartbeat(writer);
     const unknown = gpuNames.filter((name) => !transaction.has(name));
     return () => {
@@ -126,25 +134,28 @@ function heartbeat(options: ProviderServiceOptions, unknownNames: OnceLog, bytes
           .join(", ");
         unknownNames.warn("heartbeat names unknown GPUs", { provider: providerId, count: unknown.length, gpus });
       }
-      return outcome;
+      return encode(HeartbeatResponseSchema, outcome);
     };
   });
 }
 
-/** One transaction; the draft returns what to answer once it is committed. */
-function write<D extends DescMessage>(
+/** One transaction; the draft returns what makes the reply once it is committed. */
+function write(
   options: ProviderServiceOptions,
   call: Call,
   operation: UpdateOperation | undefined,
-  schema: D,
-  draft: (transaction: Transaction) => () => MessageInitShape<D>,
+  draft: (transaction: Transaction) => () => Uint8Array,
 ): Reply {
-  const answer = (reply: () => MessageInitShape<D>) => {
+  const answer = (reply: () => Uint8Array) => {
     if (operation !== undefined) options.onUpdate(operation);
-    return toBinary(schema, create(schema, reply()));
+    return reply();
   };
   const committed = options.store.write(call, draft);
   return committed instanceof Promise ? committed.then(answer) : answer(committed);
+}
+
+function encode<D extends DescMessage>(schema: D, reply: MessageInitShape<D>): Uint8Array {
+  return toBinary(schema, create(schema, reply));
 }
 
 function writerOf(call: Call, claimedId: string): PeerWriter {

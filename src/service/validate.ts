@@ -75,7 +75,12 @@ export function checkStatus(status: GpuStatus, field: string): StatusInput {
   return { conditions: checked, action: recommendedAction };
 }
 
-export function checkCondition(condition: Condition, field: string): ConditionInput {
+/** What is read of nvidia.device.v1alpha1.Condition. */
+type WireCondition = Pick<Condition, "type" | "status" | "reason" | "message"> & {
+  readonly lastTransitionTime?: { readonly seconds: bigint; readonly nanos: number } | undefined;
+};
+
+export function checkCondition(condition: WireCondition, field: string): ConditionInput {
   const { type, status, reason, message, lastTransitionTime } = condition;
   checkPresent(type, `${field}.type`);
   checkLength(type, CONDITION_TYPE_MAX, `${field}.type`);
