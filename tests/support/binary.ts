@@ -26,15 +26,22 @@ export interface RunningBinary extends AsyncDisposable {
 /** Longer than any start takes on a busy machine. */
 const START_LIMIT_MS = 30_000;
 
-/** Starts the binary on free ports and a socket of its own, and waits until it says that it serves. */
-export async function spawnBinary(args: readonly string[], env: Record<string, string> = {}): Promise<RunningBinary> {
+/**
+ * Starts the binary on free ports and a socket of its own, and waits until it says that it serves. `prefix` is a command
+ * that becomes the one given to it.
+ */
+export async function spawnBinary(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  prefix: readonly string[] = [],
+): Promise<RunningBinary> {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: run "just build" first`);
   const folder = await mkdtemp(join(tmpdir(), "das-"));
   const socket = join(folder, "device.sock");
   const free = [`--unix-socket=${socket}`, "--grpc-address=127.0.0.1:0", "--ui-address=127.0.0.1:0"];
   const ports = ["--health-port=0", "--metrics-port=0"];
   const child = Bun.spawn(
-    [BINARY, "serve", "--shutdown-delay=0", "--http-host=127.0.0.1", ...free, ...ports, ...args],
+    [...prefix, BINARY, "serve", "--shutdown-delay=0", "--http-host=127.0.0.1", ...free, ...ports, ...args],
     {
       cwd: folder,
       env: { PATH: Bun.env["PATH"] ?? "", ...env },
