@@ -83,6 +83,11 @@ export ZIG_DEBUG_CMD := "1"
 @test-image: build
     exec bun scripts/test.ts image
 
+# what `test` plays in part, in full
+[no-exit-message]
+@test-long: build
+    exec bun scripts/test.ts long
+
 # the NVML provider on a real GPU: needs a machine with a driver and nvidia-smi
 [no-exit-message]
 @test-gpu: build

@@ -1,7 +1,8 @@
 /**
  * Runs every check and test, or the part named by the argument (lint, unit, e2e), and counts them together. A failing
  * step prints all it wrote; later steps go on. The output of each step is kept under dist/test/. The parts chart,
- * image and gpu stand apart: they need tools that take minutes to build, or that a usual machine does not have.
+ * image and gpu stand apart: they need tools that take minutes to build, or that a usual machine does not have; and so
+ * does long, which takes longer than every change has time for.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -29,9 +30,15 @@ const WAITING_WORKERS = 2;
 const ALONE = [
   "tests/model/",
   "tests/robustness/bounds",
+  "tests/robustness/ten-thousand-watches",
   "tests/e2e/slow-watcher",
   ...["crash-each", "fault-table", "hang-each", "library", "restarts", "storm"].map((name) => `tests/e2e/nvml-${name}`),
 ];
+
+/** Played in full by the part long, and less often by every change: what to set for that. */
+const LONG: Readonly<Record<string, readonly string[]>> = {
+  "tests/model/linearisability.test.ts": ["MODEL_SCALE=2"],
+};
 
 /** Parts of their own. */
 const APART = ["tests/chart", "tests/image", "tests/gpu"];
@@ -67,6 +74,7 @@ const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
   chart: () => inTurn([() => goTools("helm", "helm3"), () => inFolder("tests/chart")]),
   image: () => inTurn([() => goTools("nfpm"), () => inFolder("tests/image")]),
   gpu: () => inTurn([() => inFolder("tests/gpu")]),
+  long: () => pooled(Object.entries(LONG), 1, ([file, settings]) => testFile(file, true, settings)),
   all: () =>
     inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(EMBEDDED), unitTests, wholeProcessTests]),
 };
@@ -155,9 +163,9 @@ async function tools(script: string, ...names: readonly string[]): Promise<Tally
 }
 
 /** Each file in a process of its own: one that crashes or leaks takes no other with it. */
-async function testFile(file: string, alwaysNamed: boolean): Promise<Tally> {
+async function testFile(file: string, alwaysNamed: boolean, settings: readonly string[] = []): Promise<Tally> {
   const report = join(LOGS, `${flat(file)}.xml`);
-  const command = ["bun", "test", `--timeout=${TEST_TIMEOUT_MS}`, "--only-failures"];
+  const command = ["env", ...settings, "bun", "test", `--timeout=${TEST_TIMEOUT_MS}`, "--only-failures"];
   const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
   const outcome = await timed(file, [...command, ...reporter, `./${file}`]);
   const tally = tallyReport(file, existsSync(report) ? readFileSync(report, "utf8") : undefined, outcome.ending);

@@ -27,8 +27,8 @@ export interface RunningBinary extends AsyncDisposable {
 const START_LIMIT_MS = 30_000;
 
 /**
- * Starts the binary on free ports and a socket of its own, and waits until it says that it serves. `prefix` is a command
- * that becomes the one given to it.
+ * Starts the binary on free ports and a socket of its own, and waits until it says that it serves. `prefix` is a
+ * command that runs the rest of its line in its own place.
  */
 export async function spawnBinary(
   args: readonly string[],
