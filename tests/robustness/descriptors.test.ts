@@ -18,7 +18,7 @@ const MEASURED_MS = 3_000;
 /** Refusals of one kind are logged so often at most. */
 const LOG_PERIOD_MS = 60_000;
 
-test("with few descriptors a server refuses clients beyond its cap at next to no cost, and serves them later", async () => {
+test("with few descriptors a server refuses clients beyond its cap at little cost, and serves them later", async () => {
   const startedMs = performance.now();
   const limited = ["bash", "-c", `ulimit -n ${DESCRIPTORS}; exec "$0" "$@"`];
   await using binary = await spawnBinary(["--simulate=1"], {}, limited);
