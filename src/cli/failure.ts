@@ -44,6 +44,7 @@ const ADVICE: readonly (readonly [string, string])[] = [
   ["EAGAIN", "the server has too many connections waiting. Try again"],
   ["connect EINVAL", "the path is too long for a socket: the kernel takes 107 bytes"],
   ["Name resolution failed", "there is no host of that name"],
+  ["Connection dropped", "the connection was lost: the server has ended, or hangs. Is it running? Its log tells why"],
   ["Protocol error", "what listens there does not speak gRPC. Is it the health or the metrics port?"],
 ];
 

@@ -1,6 +1,6 @@
 import type { Connection } from "../client/connection/connection.ts";
 import { sleep } from "../client/sleep.ts";
-import { explainRpcError } from "./failure.ts";
+import { keepFollowing } from "./follow.ts";
 import { GpuFeed } from "./gpu-feed.ts";
 import type { CommandIo, Terminal } from "./io.ts";
 import { paintFor } from "./render/paint.ts";
@@ -12,8 +12,6 @@ import { Wakeup } from "./wakeup.ts";
 const REDRAW_MS = 1_000;
 /** A burst of changes is one drawing. */
 const GATHER_MS = 100;
-/** Between two attempts to reach a server that is gone. */
-const RETRY_MS = 1_000;
 /** More than any screen has room for beside the GPUs. */
 const EVENTS_SHOWN_MAX = 50;
 
@@ -46,7 +44,12 @@ export async function showStatusScreen(
     stop.abort();
     wakeup.up();
   });
-  const following = keepFollowing({ io, client, feed, timeoutMs, signal, onChange }, version);
+  const parts = { client, feed, scheduler: io.scheduler, events: EVENTS_SHOWN_MAX, timeoutMs, signal };
+  const onTrouble = (words: string) => onChange(`OLD, trying again: ${words}`);
+  const following = keepFollowing(
+    { ...parts, onList: () => onChange(""), onEvent: () => onChange(""), onTrouble },
+    version,
+  );
   while (!signal.aborted) {
     if (isStale && trouble === "") {
       isStale = false;
@@ -61,32 +64,4 @@ export async function showStatusScreen(
     await sleep(io.scheduler, GATHER_MS, signal);
   }
   await following;
-}
-
-interface Following {
-  readonly io: CommandIo;
-  readonly client: Connection;
-  readonly feed: GpuFeed;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  /** Something changed; with what is wrong now, "" for nothing. */
-  onChange(trouble: string): void;
-}
-
-/** Goes on from the version, and from a new list wherever that is not possible. Resolves when it is stopped. */
-async function keepFollowing(parts: Following, start: string): Promise<void> {
-  const { io, client, feed, timeoutMs, signal, onChange } = parts;
-  let version: string | undefined = start;
-  while (!signal.aborted) {
-    try {
-      version ??= await feed.list(EVENTS_SHOWN_MAX, { timeoutMs, signal });
-      onChange("");
-      await feed.follow(version, signal, () => onChange(""));
-    } catch (error) {
-      const explained = explainRpcError(error, client.target);
-      onChange(`OLD, trying again: ${explained instanceof Error ? explained.message : explained}`);
-      await sleep(io.scheduler, RETRY_MS, signal);
-    }
-    version = undefined;
-  }
 }

@@ -203,12 +203,30 @@ describe("status --follow in a pipe", () => {
     expect(run.out).not.toContain("\u001b");
   });
 
-  test("ends with status 3 where the server goes", async () => {
+  test("says once that the server is gone, and shows the state when it is back", async () => {
     const run = status(["--follow"]);
     await run.until(() => streams.length === 1, "the watch");
-    server.stop();
-    expect(await run.status).toBe(3);
-    expect(run.err).toContain("cannot reach the server");
+    await server[Symbol.asyncDispose]();
+    await run.until(() => run.err.includes("there is no such socket"), "the word");
+    // It is tried every second: a second try says nothing new.
+    await Bun.sleep(2_500);
+    version = 100;
+    await start();
+    await run.until(() => streams.length === 2, "the new watch");
+    expect(watchedFrom).toEqual(["7", "100"]);
+    expect(run.out.split("1 GPU: ").length).toBe(3);
+    expect(run.err.match(/there is no such socket/g)?.length).toBe(1);
+    expect(run.err).toMatch(/^device-api-server: trying again: cannot reach the server at /);
+    expect(run.err).toEndWith("\ndevice-api-server: changes may have been missed; this is the state now\n");
+    run.signal();
+    expect(await run.status).toBe(0);
+  });
+
+  test("ends with status 1 where it cannot write any more", async () => {
+    const run = status(["--follow"], { breaksAt: 2 });
+    await run.until(() => streams.length === 1, "the watch");
+    become("False");
+    expect([await run.status, run.err]).toEqual([1, "device-api-server: no space left\n"]);
   });
 
   test("ends well where its reader goes", async () => {
@@ -230,7 +248,7 @@ describe("status --follow in a pipe", () => {
     await run.until(() => streams.length === 1, "the watch");
     streams[0]?.emit("error", { code: 11, details: "expired" });
     await run.until(() => streams.length === 2, "the new watch");
-    expect(run.err).toBe("device-api-server: changes were missed; this is the state now\n");
+    expect(run.err).toBe("device-api-server: changes may have been missed; this is the state now\n");
     expect(run.out.split("1 GPU: ").length).toBe(3);
     run.signal();
     expect(await run.status).toBe(0);

@@ -1,9 +1,11 @@
+import { printable } from "../base/log-text.ts";
 import type { Connection } from "../client/connection/connection.ts";
 import type { WatchGpusResponse } from "../gen/device/v1alpha1/gpu_pb.ts";
 import { type BoolFlag, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { dial, HELP_FLAG, TARGET_FLAG, targetOf, timeoutFlag } from "./client-flags.ts";
 import { explainRpcError } from "./failure.ts";
+import { keepFollowing } from "./follow.ts";
 import { GpuFeed } from "./gpu-feed.ts";
 import { commandHelp, PROGRAM } from "./help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
@@ -45,36 +47,56 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     if (values.follow && terminal !== undefined) await showStatusScreen(io, terminal, client, timeout);
     else if (values.follow) await followInLines(io, client, timeout);
-    else await showOnce(io, client, new GpuFeed(client), timeout);
+    else await showOnce(io, client, timeout);
     return EXIT_OK;
   } catch (error) {
     throw explainRpcError(error, target);
   }
 }
 
-/** Resolves to the version that was shown. */
-async function showOnce(io: CommandIo, client: Connection, feed: GpuFeed, timeoutMs: number) {
-  const version = await feed.list(EVENTS_SHOWN, { timeoutMs });
-  const model = { target: client.target.shown, gpus: feed.gpus, events: feed.events, trouble: "" };
-  const isRead = await io.print(renderStatus(model, { nowMs: io.clock.wallUs() / 1_000, paint: paintFor(io) }));
-  return { version, isRead };
+async function showOnce(io: CommandIo, client: Connection, timeoutMs: number): Promise<void> {
+  const feed = new GpuFeed(client);
+  await feed.list(EVENTS_SHOWN, { timeoutMs });
+  await print(io, client, feed);
 }
 
-/** The present state, and then a line for each change, until it is interrupted or nobody reads any more. */
+/** False where nobody reads any more. */
+async function print(io: CommandIo, client: Connection, feed: GpuFeed): Promise<boolean> {
+  const model = { target: client.target.shown, gpus: feed.gpus, events: feed.events, trouble: "" };
+  return await io.print(renderStatus(model, { nowMs: io.clock.wallUs() / 1_000, paint: paintFor(io) }));
+}
+
+/**
+ * The present state, and then a line for each change, until it is interrupted or nobody reads any more. A server that
+ * is gone is said, and dialled again; only one that was never there is an error.
+ */
 async function followInLines(io: CommandIo, client: Connection, timeoutMs: number): Promise<void> {
   const stop = new AbortController();
+  const { signal } = stop;
   io.onSignal(() => stop.abort());
   io.onReaderGone(() => stop.abort());
   const feed = new GpuFeed(client);
+  const version = await feed.list(EVENTS_SHOWN, { timeoutMs });
+  if (!(await print(io, client, feed))) return;
   const render = lineRenderer(io);
-  while (!stop.signal.aborted) {
-    const { version, isRead } = await showOnce(io, client, feed, timeoutMs);
-    if (!isRead) return;
-    await feed.follow(version, stop.signal, async (event) => {
+  const parts = { client, feed, scheduler: io.scheduler, events: EVENTS_SHOWN, timeoutMs, signal };
+  let trouble = "";
+  const listener = {
+    async onList() {
+      trouble = "";
+      await io.complain(`${PROGRAM}: changes may have been missed; this is the state now`);
+      if (!(await print(io, client, feed))) stop.abort();
+    },
+    async onEvent(event: WatchGpusResponse) {
       if (!(await io.print(render(event)))) stop.abort();
-    });
-    if (!stop.signal.aborted) await io.complain(`${PROGRAM}: changes were missed; this is the state now`);
-  }
+    },
+    /** Once, however often it is tried. */
+    async onTrouble(words: string) {
+      if (words !== trouble) await io.complain(printable(`${PROGRAM}: trying again: ${words}`));
+      trouble = words;
+    },
+  };
+  await keepFollowing({ ...parts, ...listener }, version);
 }
 
 /** Rows come one by one, so the widths are guessed; what is longer widens its column. */

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type * as grpc from "@grpc/grpc-js";
 import { type ScriptedServer, startScriptedServer } from "../../tests/support/scripted-server.ts";
 import { CLI_CLOCK, gpuReply } from "../testing/cli-replies.ts";
@@ -105,6 +108,27 @@ describe("watch", () => {
     endWith = { code, details };
     const result = await watch();
     expect([result.status, result.err]).toEqual([status, expect.stringContaining(text)]);
+  });
+
+  test.each([[["watch"]], [["watch", "--from=7"]], [["status", "--follow"]]])(
+    "a server that takes the connection and says nothing ends %j with status 3",
+    async (args) => {
+      const path = join(mkdtempSync(join(tmpdir(), "silent-")), "s.sock");
+      using _silent = Bun.listen({ unix: path, socket: { data: () => {} } });
+      const { status, out, err } = await runCli([...args, `--target=${path}`, "--timeout=300ms"]);
+      expect([status, out]).toEqual([3, ""]);
+      expect(err).toBe(`device-api-server: no answer from unix://${path} in time: try a longer --timeout\n`);
+      rmSync(dirname(path), { recursive: true });
+    },
+  );
+
+  test("may be interrupted while it waits for the first answer", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "silent-")), "s.sock");
+    using _silent = Bun.listen({ unix: path, socket: { data: () => {} } });
+    const run = new CliRun(["watch", `--target=${path}`]);
+    run.signal();
+    expect([await run.status, run.err]).toEqual([0, ""]);
+    rmSync(dirname(path), { recursive: true });
   });
 
   test("refuses a version that is no number, and an argument", async () => {

@@ -1,8 +1,19 @@
 import { toJson } from "@bufbuild/protobuf";
+import type { CallOptions, Connection } from "../client/connection/connection.ts";
+import { isUnimplemented } from "../client/errors.ts";
 import { GpuService, type WatchGpusResponse, WatchGpusResponseSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
+import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { quoted, type StringFlag, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
-import { dial, GPU_OUTPUT_FLAG, type GpuOutputForm, HELP_FLAG, TARGET_FLAG, targetOf } from "./client-flags.ts";
+import {
+  dial,
+  GPU_OUTPUT_FLAG,
+  type GpuOutputForm,
+  HELP_FLAG,
+  TARGET_FLAG,
+  targetOf,
+  timeoutFlag,
+} from "./client-flags.ts";
 import { CommandError, explainRpcError } from "./failure.ts";
 import { commandHelp } from "./help.ts";
 import { type Command, type CommandIo, EXIT_FAILURE, EXIT_OK } from "./io.ts";
@@ -19,7 +30,13 @@ const FROM_FLAG: StringFlag = {
   variable: "",
   placeholder: "VERSION",
 };
-const FLAGS = { output: GPU_OUTPUT_FLAG, from: FROM_FLAG, target: TARGET_FLAG, help: HELP_FLAG } as const;
+const FLAGS = {
+  output: GPU_OUTPUT_FLAG,
+  from: FROM_FLAG,
+  target: TARGET_FLAG,
+  timeout: { ...timeoutFlag(10), help: "how long to wait for the first answer" },
+  help: HELP_FLAG,
+} as const;
 
 export const watchCommand: Command = {
   name: "watch",
@@ -41,16 +58,29 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   await using client = await dial(target);
   const render = renderer(values.output, io);
   try {
+    await checkAnswers(client, { timeoutMs: values.timeout, signal: stop.signal });
     const request = { opts: { resourceVersion: values.from } };
     for await (const event of client.serverStream(GpuService.method.watchGpus, request, { signal: stop.signal })) {
       // Nobody reads any more (`watch | head`): the end that was asked for.
       if (!(await io.print(render(event)))) return EXIT_OK;
     }
   } catch (error) {
-    throw explainRpcError(error, target);
+    if (!stop.signal.aborted) throw explainRpcError(error, target);
   }
   if (stop.signal.aborted) return EXIT_OK;
   throw new CommandError("the server ended the watch", EXIT_FAILURE);
+}
+
+/**
+ * A stream has no time limit, and where nothing changes it is silent: whether anybody answers at all is asked before it.
+ * Later on the connection's keepalive tells. A server without the health service has answered, too.
+ */
+async function checkAnswers(client: Connection, options: CallOptions): Promise<void> {
+  try {
+    await client.unary(Health.method.check, {}, options);
+  } catch (error) {
+    if (!isUnimplemented(error)) throw error;
+  }
 }
 
 function renderer(form: GpuOutputForm, io: CommandIo): (event: WatchGpusResponse) => string {

@@ -10,6 +10,8 @@ export interface CliOptions {
   readonly clock?: Clock;
   /** The reader of the output goes away after so many writes. */
   readonly reads?: number;
+  /** So many writes, counted from 1, and the disk behind the output is full. */
+  readonly breaksAt?: number;
   /** A signal comes when so much has been written. */
   readonly signalAfter?: number;
   /** Standard output is a terminal of this size. */
@@ -70,7 +72,7 @@ export class CliRun {
   }
 
   #io(): CommandIo {
-    const { env = {}, clock = systemClock, reads = Number.POSITIVE_INFINITY, signalAfter } = this.#options;
+    const { env = {}, clock = systemClock, reads = Number.POSITIVE_INFINITY, signalAfter, breaksAt } = this.#options;
     return {
       env,
       clock,
@@ -80,6 +82,7 @@ export class CliRun {
       print: async (text) => {
         if (this.#writes >= reads) return false;
         this.#writes++;
+        if (this.#writes === breaksAt) throw new Error("no space left");
         this.out += text;
         if (this.#writes === signalAfter) this.signal();
         return true;

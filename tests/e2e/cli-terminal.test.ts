@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { AdminService } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { BINARY, type RunningBinary, spawnBinary } from "../support/binary.ts";
 import { InTerminal, shows } from "../support/in-terminal.ts";
+import { runBinary } from "../support/run-binary.ts";
 import { TestClient } from "../support/test-client.ts";
 
 /** The compiled binary in a real terminal: a pseudo-terminal of our own, and tmux where it is installed. */
@@ -90,6 +91,33 @@ describe("status --follow", () => {
     run.type(CTRL_C);
     await run.until((screen) => !screen.isAlternate && screen.hasCursor, "the end");
   });
+});
+
+test("a server that hangs is noticed within 40 s by whoever watches it", async () => {
+  await using other = await spawnBinary(["--simulate=1"]);
+  const env = { NVIDIA_DEVICE_API_TARGET: other.unixTarget };
+  await using screen = new InTerminal([BINARY, "status", "--follow"], env, 120, 24);
+  await screen.until(shows("1 GPU: 1 ready"), "the screen");
+  let watched = "";
+  const watch = runBinary(["watch"], env, (out) => {
+    watched = out;
+  });
+  while (!watched.includes("gpu-0")) await Bun.sleep(10);
+  other.process.kill("SIGSTOP");
+  try {
+    const since = performance.now();
+    await screen.until(shows("OLD, trying again: "), "the word", 60_000);
+    expect(screen.screen.text).toContain("gpu-0  True");
+    const { status, err } = await watch;
+    expect([status, err]).toEqual([
+      3,
+      expect.stringContaining("the connection was lost: the server has ended, or hangs"),
+    ]);
+    expect(performance.now() - since).toBeLessThan(40_000);
+  } finally {
+    other.process.kill("SIGCONT");
+  }
+  await screen.until((drawn) => !drawn.text.includes("OLD"), "the fresh state");
 });
 
 describe("the other commands", () => {
