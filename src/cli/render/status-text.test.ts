@@ -110,6 +110,56 @@ describe("the screen", () => {
     ]);
   });
 
+  const gpuRows = (lines: readonly string[]) => lines.filter((line) => /^gpu-\d+ /.test(line));
+  const statuses = (lines: readonly string[]) => gpuRows(lines).map((line) => line.split(/ +/)[1]);
+
+  test("of nine rows has the bad GPU, and what changed last", () => {
+    expect(statusScreen(many, CONTEXT, { columns: 80, rows: 9 })).toEqual([
+      "unix:///s.sock  2026-09-21T14:13:20Z",
+      "64 GPUs: 63 ready, 1 not ready, 0 unknown",
+      "",
+      "NAME    READY  REASON    ACTION      AGE",
+      "gpu-40  False  XidError  RESTART_BM  90s",
+      "… and 63 more",
+      "",
+      "AGE  CHANGED  WHAT",
+      "0s   gpu-0    Ready True -> False (XidError), and 1 more",
+    ]);
+  });
+
+  test.each([
+    [2, ["64", "gpu-40"]],
+    [3, ["64", "NAME", "gpu-40"]],
+    [4, ["unix:///s.sock", "64", "NAME", "gpu-40"]],
+    [5, ["unix:///s.sock", "64", "", "NAME", "gpu-40"]],
+    [6, ["unix:///s.sock", "64", "", "NAME", "gpu-40", "…"]],
+  ])("of %d rows has the bad GPU", (rows, starts) => {
+    const lines = statusScreen(many, CONTEXT, { columns: 80, rows });
+    expect(lines.map((line) => line.split(" ")[0])).toEqual(starts);
+  });
+
+  test("shows all that is not Ready before anything that changed", () => {
+    const bad = { ...many, gpus: gpus(64, [3, 7, 9, 40, 41, 42, 60, 61]) };
+    for (const rows of [13, 14, 15, 24]) {
+      const shown = statuses(statusScreen(bad, CONTEXT, { columns: 80, rows }));
+      expect([rows, shown.filter((status) => status === "False").length]).toEqual([rows, 8]);
+    }
+    expect(statuses(statusScreen(bad, CONTEXT, { columns: 80, rows: 9 }))).toEqual(Array(4).fill("False"));
+  });
+
+  test("that is narrow tells first how many are not Ready", () => {
+    const [, counts] = statusScreen(many, CONTEXT, { columns: 20, rows: 10 });
+    expect(counts).toBe("1 not ready, 63 read");
+    const unknown = statusScreen({ ...many, gpus: gpus(3) }, CONTEXT, { columns: 10, rows: 1 });
+    expect(unknown).toEqual(["3 ready"]);
+    expect(statusScreen({ ...many, gpus: [] }, CONTEXT, { columns: 6, rows: 1 })).toEqual(["0 GPUs"]);
+  });
+
+  test("says what is wrong also in three rows", () => {
+    const lines = statusScreen({ ...many, trouble: "OLD" }, CONTEXT, { columns: 80, rows: 3 });
+    expect(lines.map((line) => line.split(" ")[0])).toEqual(["64", "OLD", "gpu-40"]);
+  });
+
   test("with room to spare shows all, and all changes that fit", () => {
     const lines = statusScreen(many, CONTEXT, { columns: 80, rows: 90 });
     expect(lines.filter((line) => /^gpu-\d+ /.test(line)).length).toBe(64);

@@ -4,7 +4,7 @@ import { compareNatural } from "../../base/natural-order.ts";
 import type { Gpu } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import type { Event } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { eventLines } from "./event-lines.ts";
-import { gpuHeadings, gpuRow, statusOf } from "./gpu-rows.ts";
+import { gpuHeadings, gpuRow, isReady, statusOf } from "./gpu-rows.ts";
 import type { Paint } from "./paint.ts";
 import { cell, type Row, tableLines } from "./table.ts";
 
@@ -37,43 +37,67 @@ export function renderStatus(model: StatusModel, context: StatusContext): string
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** The most recent changes get what the GPUs leave, and at least this many lines, heading and gap included. */
+/** The most recent changes get what the GPUs leave, and so many lines of what is well, heading and gap included. */
 const CHANGES_LINES_MIN = 5;
+/** Gap, heading and one change: with less there are none. */
+const CHANGES_LINES_LEAST = 3;
+/** With fewer rows than this the server's name gives way. */
+const NAMED_ROWS_MIN = 4;
 
 /** As many lines as there are rows, or fewer, none wider than the screen: what is bad stands first. */
 export function statusScreen(model: StatusModel, context: StatusContext, { columns, rows }: Size): readonly string[] {
-  const head = headLines(model, context);
+  const [name, ...others] = headLines(model, context, columns);
+  const head = rows < NAMED_ROWS_MIN ? others : [name ?? "", ...others];
+  const gap = rows - head.length > 2 ? [""] : [];
+  const room = Math.max(0, rows - head.length - gap.length);
   const gpus = gpuLines(model.gpus, context);
   const changes = changeLines(model.events, context);
-  const room = Math.max(0, rows - head.length - 1);
+  // Heading, and what is not Ready or else one row, and the line that tells how many are left out.
+  const gpusMin = Math.min(gpus.length, Math.max(1, model.gpus.filter((gpu) => !isReady(gpu)).length) + 2);
   const forChanges =
     changes.length === 0 ? 0 : Math.min(changes.length + 1, Math.max(CHANGES_LINES_MIN, room - gpus.length));
-  const shownGpus = cut(gpus, Math.max(2, room - forChanges), (left) => `… and ${left} more`);
-  const left = room - shownGpus.length - 1;
-  const shownChanges = left < 2 ? [] : ["", ...cut(changes, left, () => "…")];
-  const lines = [...head, "", ...shownGpus, ...(changes.length === 0 ? [] : shownChanges)];
+  const forGpus = Math.max(room - forChanges, Math.min(room, gpusMin));
+  const shownGpus = cut(gpus, forGpus, (left) => `… and ${left} more`);
+  const left = room - shownGpus.length;
+  const shownChanges = left < CHANGES_LINES_LEAST ? [] : ["", ...cut(changes, left - 1, () => "…")];
+  const lines = [...head, ...gap, ...shownGpus, ...(changes.length === 0 ? [] : shownChanges)];
   return lines.slice(0, rows).map((line) => Bun.sliceAnsi(line, 0, columns));
 }
 
-/** The first lines, the last of which tells how many are left out. */
+/**
+ * The heading and the first lines; the last tells how many are left out. Where hardly a line is left it is the first
+ * one's, of which there is none worse.
+ */
 function cut(lines: readonly string[], max: number, note: (left: number) => string): readonly string[] {
   if (lines.length <= max) return lines;
+  if (max <= 2) return lines.slice(0, 2).slice(2 - max);
   return [...lines.slice(0, max - 1), note(lines.length - max + 1)];
 }
 
-function headLines({ target, gpus, trouble }: StatusModel, { nowMs, paint }: StatusContext): readonly string[] {
+function headLines(
+  { target, gpus, trouble }: StatusModel,
+  { nowMs, paint }: StatusContext,
+  columns = Number.POSITIVE_INFINITY,
+): readonly string[] {
+  const time = new Date(nowMs).toISOString().slice(0, 19);
+  const head = [`${paint.strong(target)}  ${time}Z`, countsLine(gpus, paint, columns)];
+  return trouble === "" ? head : [...head, paint.bad(cell(trouble, 400))];
+}
+
+/** Where it is wider than the screen, only what there is, what is bad first. */
+function countsLine(gpus: readonly Gpu[], paint: Paint, columns: number): string {
   const count = (status: string) => gpus.filter((gpu) => statusOf(gpu) === status).length;
   const [ready, not] = [count("True"), count("False")];
-  const unknown = gpus.length - ready - not;
-  const tone = (number: number, text: string, colour: (text: string) => string) => (number === 0 ? text : colour(text));
-  const counts = [
-    tone(ready, `${ready} ready`, paint.good),
-    tone(not, `${not} not ready`, paint.bad),
-    tone(unknown, `${unknown} unknown`, paint.unknown),
-  ].join(", ");
-  const time = new Date(nowMs).toISOString().slice(0, 19);
-  const head = [`${paint.strong(target)}  ${time}Z`, `${gpus.length} ${gpus.length === 1 ? "GPU" : "GPUs"}: ${counts}`];
-  return trouble === "" ? head : [...head, paint.bad(cell(trouble, 400))];
+  const well = { number: ready, word: "ready", colour: paint.good };
+  const ill = [
+    { number: not, word: "not ready", colour: paint.bad },
+    { number: gpus.length - ready - not, word: "unknown", colour: paint.unknown },
+  ];
+  const text = (shown: readonly (typeof well)[]) =>
+    shown.map(({ number, word, colour }) => (number === 0 ? `0 ${word}` : colour(`${number} ${word}`))).join(", ");
+  const line = `${gpus.length} ${gpus.length === 1 ? "GPU" : "GPUs"}: ${text([well, ...ill])}`;
+  if (gpus.length === 0 || Bun.stringWidth(line) <= columns) return line;
+  return text([...ill, well].filter(({ number }) => number > 0));
 }
 
 /** Those that are not Ready first, for a screen may not have room for all. */
