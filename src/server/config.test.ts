@@ -124,15 +124,32 @@ test.each([
   [["--provider==5"], "is not ID=UID"],
   [["--provider=a=1,a=2"], '"a" is tied to uid 1 and to uid 2'],
   [["--provider=nvml-provider=0"], "nvml-provider is the server's own"],
-  [["--health-port=7000", "--metrics-port=7000"], "--metrics-port: 7000 is the health port already"],
-  [["--ui-address=8082"], '--ui-address: "8082" is not HOST:PORT'],
+  [["--health-port=7000", "--metrics-port=7000"], "--metrics-port: port 7000 is that of --health-port already"],
+  [["--ui-address=8082"], '--ui-address: "8082" is not HOST:PORT, such as 127.0.0.1:8082 or [::1]:8082'],
+  [["--grpc-address=50051"], "is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051"],
   [["--ui-address=:8082"], "--ui-address: :8082 is not a loopback address: anyone who reaches it could read"],
   [["--ui-address=node-7:8082"], "say --insecure-bind if that is meant"],
-  [["--ui-address=127.0.0.1:8081"], "--ui-address: 8081 is --health-port already"],
-  [["--ui-address=[::1]:7001", "--metrics-port=7001"], "--ui-address: 7001 is --metrics-port already"],
+  [["--ui-address=127.0.0.1:8081"], "--ui-address: port 8081 is that of --health-port already"],
+  [["--ui-address=[::1]:7001", "--metrics-port=7001"], "--ui-address: port 7001 is that of --metrics-port already"],
+  [
+    ["--ui-address=127.0.0.1:7", "--grpc-address=127.0.0.1:7"],
+    "--ui-address: port 7 is that of --grpc-address already",
+  ],
+  [["--ui-address=LOCALHOST:7", "--grpc-address=127.0.0.1:7"], "port 7 is that of --grpc-address"],
+  [["--ui-address=:7", "--grpc-address=[::1]:7", "--insecure-bind"], "port 7 is that of --grpc-address"],
+  [["--grpc-address=127.0.0.1:9090"], "--grpc-address: port 9090 is that of --metrics-port already"],
 ])("%p is refused, with the flag named", (args, message) => {
   expect(() => configOf(...args)).toThrow(UsageError);
   expect(() => configOf(...args)).toThrow(message);
+});
+
+test("listeners may have one port at two addresses, and none of their own", () => {
+  const apart = configOf(
+    ...["--grpc-address=127.0.0.1:7", "--ui-address=127.0.0.2:7", "--http-host=127.0.0.3"],
+    ...["--health-port=7", "--metrics-port=0"],
+  );
+  expect([apart.grpc.tcp?.port, apart.ui?.port, apart.http.healthPort]).toEqual([7, 7, 7]);
+  expect(configOf("--grpc-address=127.0.0.1:0", "--ui-address=127.0.0.1:0").ui?.port).toBe(0);
 });
 
 test("the values of lists are read into what the server compares", () => {

@@ -1,6 +1,6 @@
 import type { LogFormat } from "../base/log-writer.ts";
 import type { ConditionRules } from "../store/condition-rules.ts";
-import { parseTcpAddress, type TcpAddress } from "./config-address.ts";
+import { checkDistinct, parseTcpAddress, type TcpAddress } from "./config-address.ts";
 import { createNvmlConfig, type NvmlConfig } from "./config-nvml.ts";
 import {
   type HostFacts,
@@ -56,12 +56,12 @@ export interface Config {
 
 /** Checks what the flags say one by one and together. Throws UsageError naming the flag. */
 export function createConfig(flags: ServeFlags, host: HostFacts, version: string): Config {
-  const tcp = parseTcpAddress(flags["grpc-address"], "--grpc-address");
+  const tcp = parseTcpAddress(flags["grpc-address"], "--grpc-address", 50_051);
   const unixSockets = parseUnixSockets(flags["unix-socket"]);
-  const ui = parseTcpAddress(flags["ui-address"], "--ui-address");
+  const ui = parseTcpAddress(flags["ui-address"], "--ui-address", 8_082);
   checkListeners(flags, tcp, unixSockets);
   checkReach(flags, ui, "ui-address");
-  checkPorts(flags, ui);
+  checkPorts(flags, tcp, ui);
   return Object.freeze<Config>({
     version,
     nodeName: flags["node-name"] === "" ? host.hostname : flags["node-name"],
@@ -113,13 +113,12 @@ function checkReach(flags: ServeFlags, address: TcpAddress | undefined, flag: "g
   throw new UsageError(`--${flag}: ${problem}; say --insecure-bind if that is meant`);
 }
 
-function checkPorts(flags: ServeFlags, ui: TcpAddress | undefined): void {
-  const port = flags["health-port"];
-  if (port !== 0 && port === flags["metrics-port"]) {
-    throw new UsageError(`--metrics-port: ${port} is the health port already; give each a port of its own`);
-  }
-  for (const flag of ["health-port", "metrics-port"] as const) {
-    if (ui === undefined || ui.port === 0 || ui.port !== flags[flag]) continue;
-    throw new UsageError(`--ui-address: ${ui.port} is --${flag} already; give each a port of its own`);
-  }
+function checkPorts(flags: ServeFlags, tcp: TcpAddress | undefined, ui: TcpAddress | undefined): void {
+  const host = flags["http-host"];
+  checkDistinct([
+    { flag: "--health-port", host, port: flags["health-port"] },
+    { flag: "--metrics-port", host, port: flags["metrics-port"] },
+    ...(tcp === undefined ? [] : [{ flag: "--grpc-address", ...tcp }]),
+    ...(ui === undefined ? [] : [{ flag: "--ui-address", ...ui }]),
+  ]);
 }
