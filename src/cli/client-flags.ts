@@ -16,6 +16,7 @@ const group = "Flags";
 export const TARGET_FLAG: StringFlag = {
   kind: "string",
   default: "",
+  form: TARGET_FORMS,
   help: `the server: ${TARGET_FORMS}`,
   group,
   variable: TARGET_VARIABLE,

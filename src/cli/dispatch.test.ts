@@ -59,6 +59,19 @@ describe("the target", () => {
     expect(err).toMatch(new RegExp(`^device-api-server: cannot reach the server at [^\n]*${advice}[^\n]*\n$`));
   });
 
+  test("that is empty ends with status 2, and is not taken for none", async () => {
+    for (const args of [
+      ["get", "--target="],
+      ["get", "--target", ""],
+    ]) {
+      expect(await run(args)).toEqual({
+        status: 2,
+        out: "",
+        err: expect.stringMatching(/^device-api-server: --target: "" is not unix:\/\/\/path, .*host:port\n$/),
+      });
+    }
+  });
+
   test("that cannot be read ends with status 2", async () => {
     const { status, err } = await run(["get", "--target", "http://x"]);
     expect([status, err]).toEqual([
@@ -100,6 +113,7 @@ describe("simulate", () => {
     [["simulate", "break", "gpu-0"]],
     [["simulate", "break", "gpu-0", "--xid=0"]],
     [["simulate", "heal", "gpu-0", "gpu-1"]],
+    [["simulate", "heal", "gpu-0", "--xid=79"]],
   ])("%p is a mistake", async (args) => {
     const { status, err } = await run(args);
     expect([status, err.split("\n").length]).toEqual([2, 2]);
@@ -170,6 +184,14 @@ describe("serve", () => {
     [["--insecure-bind", "true"], "write it as --flag=value"],
     [["gett"], 'unknown command "gett"; did you mean get?'],
     [["serve", "get"], 'unexpected argument "get"'],
+    [
+      ["--target", "/x.sock", "get"],
+      "See --help. Flags come after the command, as in: device-api-server get --target …",
+    ],
+    [
+      ["--simulate=8", "serve"],
+      "See --help. Flags come after the command, as in: device-api-server serve --simulate=8 …",
+    ],
   ])("%p is a mistake", async (args, text) => {
     const { status, out, err } = await run(args);
     expect([status, out, err.split("\n").length]).toEqual([2, "", 2]);

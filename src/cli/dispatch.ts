@@ -1,3 +1,4 @@
+import { printable, truncate } from "../base/log-text.ts";
 import { renderFlags } from "../server/flags-help.ts";
 import { quoted, UsageError } from "../server/flags-kinds.ts";
 import { nearest } from "../server/flags-parse.ts";
@@ -29,7 +30,7 @@ export async function dispatch(args: readonly string[], io: CommandIo, host: Ser
   try {
     const [first, ...rest] = args;
     if (first === undefined || first.startsWith("-")) {
-      return isHelp(first) ? await programHelp(commands, serve, io) : await serve.run(args, io);
+      return isHelp(first) ? await programHelp(commands, serve, io) : await runServe(serve, args, commands, io);
     }
     // Called by programs, and of no use to people.
     const hidden = [nvmlHostCommand, createCompleteCommand(commands)].find(({ name }) => name === first);
@@ -40,6 +41,18 @@ export async function dispatch(args: readonly string[], io: CommandIo, host: Ser
     const { line, status } = describeFailure(error);
     await io.complain(`${PROGRAM}: ${line}`);
     return status;
+  }
+}
+
+/** Without a command it is serve; a command that comes after its flags would otherwise be a mystery. */
+async function runServe(serve: Command, args: readonly string[], commands: readonly Command[], io: CommandIo) {
+  try {
+    return await serve.run(args, io);
+  } catch (error) {
+    const late = args.find((arg) => commands.some(({ name }) => name === arg));
+    if (!(error instanceof UsageError) || late === undefined) throw error;
+    const example = printable(`${PROGRAM} ${late} ${truncate(args[0] ?? "", 40)} …`);
+    throw new UsageError(`${error.message}. Flags come after the command, as in: ${example}`);
   }
 }
 

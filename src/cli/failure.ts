@@ -25,8 +25,10 @@ export function explainRpcError(error: unknown, target: Target): unknown {
       return new CommandError(`cannot reach the server at ${target.shown}: ${advise(message)}`, EXIT_UNREACHABLE);
     case "DEADLINE_EXCEEDED":
       return new CommandError(`no answer from ${target.shown} in time: try a longer --timeout`, EXIT_UNREACHABLE);
+    case "INVALID_ARGUMENT":
+      return new CommandError(message, EXIT_USAGE);
     case "OUT_OF_RANGE":
-      return new CommandError(`${message}: list again, or watch without --from`, EXIT_FAILURE);
+      return new CommandError(adviseExpired(message), EXIT_FAILURE);
     case "NOT_FOUND":
       return new CommandError(`${code}: ${message}. ${adviseMissing(message)}`, EXIT_FAILURE);
     case "UNIMPLEMENTED":
@@ -45,7 +47,7 @@ const ADVICE: readonly (readonly [string, string])[] = [
   ["connect EINVAL", "the path is too long for a socket: the kernel takes 107 bytes"],
   ["Name resolution failed", "there is no host of that name"],
   ["Connection dropped", "the connection was lost: the server has ended, or hangs. Is it running? Its log tells why"],
-  ["Protocol error", "what listens there does not speak gRPC. Is it the health or the metrics port?"],
+  ["Protocol error", "what listens there does not speak gRPC. Is it the port of the page, of health or of metrics?"],
 ];
 
 const NOT_THERE = "Is the server older than this program? Its log and its metrics tell its version";
@@ -53,6 +55,18 @@ const NOT_THERE = "Is the server older than this program? Its log and its metric
 function adviseMissing(message: string): string {
   const command = message.startsWith("there is no provider") ? "provider list" : "get";
   return `"device-api-server ${command}" shows those that there are`;
+}
+
+const EXPIRED = /^resource version (\d+) has expired: the history holds .* up to (\d+); list again$/;
+
+/** To the wire contract a version that is not there yet has expired, too: it is of another life of the server. */
+function adviseExpired(message: string): string {
+  const [, version = "", last = ""] = EXPIRED.exec(message) ?? [];
+  const problem =
+    version !== "" && BigInt(version) > BigInt(last)
+      ? `the server has not come to version ${version}: its last one is ${last}. Is it another server's?`
+      : message.replace(/; list again$/, ".");
+  return `${problem} List again, or watch without --from`;
 }
 
 function advise(message: string): string {

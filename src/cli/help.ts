@@ -6,7 +6,7 @@ export const PROGRAM = "device-api-server";
 export const EXIT_STATUS_HELP = `Exit status:
   0    done
   1    failed, or get --check found a GPU that is not Ready
-  2    a flag, a variable or an address is unusable
+  2    a flag, a variable or an argument is unusable
   3    the server cannot be reached
   130  ended at once by a second SIGINT (143: by a second SIGTERM)
 `;

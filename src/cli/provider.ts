@@ -5,7 +5,7 @@ import {
   type ForgetProviderResponse,
   ListProvidersResponseSchema,
 } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
-import { type BoolFlag, quoted, UsageError } from "../server/flags-kinds.ts";
+import { type BoolFlag, type FlagValues, quoted, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
 import { HELP_FLAG, OUTPUT_FLAG, REASON_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
 import { explainRpcError } from "./failure.ts";
@@ -24,7 +24,7 @@ const FORCE_FLAG: BoolFlag = {
 const FLAGS = {
   output: { ...OUTPUT_FLAG, help: `${OUTPUT_FLAG.help} (list only)` },
   force: FORCE_FLAG,
-  reason: REASON_FLAG,
+  reason: { ...REASON_FLAG, help: `${REASON_FLAG.help} (forget only)` },
   target: TARGET_FLAG,
   timeout: timeoutFlag(10),
   help: HELP_FLAG,
@@ -43,6 +43,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseFlags(FLAGS, args, io.env);
   if (values.help) return await commandHelp(providerCommand, io);
   const asked = readArguments(positionals);
+  checkFlags(asked, values);
   const target = targetOf(values.target, io.env);
   const options = { timeoutMs: values.timeout };
   const { listProviders, forgetProvider } = AdminService.method;
@@ -84,12 +85,24 @@ function readArguments([action, ...rest]: readonly string[]): Asked {
   throw new UsageError(`provider: say "list" or "forget ID"${got}`);
 }
 
+/** A flag that does nothing would be taken for one that did. */
+function checkFlags({ action }: Asked, { output, force, reason }: FlagValues<typeof FLAGS>): void {
+  const stray = {
+    list: [force && "--force", reason !== "" && "--reason"],
+    forget: [output !== FLAGS.output.default && "--output"],
+  }[action].find((flag) => flag !== false);
+  if (stray !== undefined) throw new UsageError(`provider ${action}: it takes no ${stray}`);
+}
+
 /** What went, a line each. */
 export function describeForgotten(id: string, reply: ForgetProviderResponse): string {
   const { gpus, conditions, deletedGpus, resourceVersion } = reply;
+  const what = `${count(conditions, "condition")} on ${count(gpus, "GPU")}`;
   const lines = [
-    `provider ${id} is forgotten, with ${conditions} conditions on ${gpus} GPUs (version ${resourceVersion})`,
+    `provider ${id} is forgotten, with ${what} (version ${resourceVersion})`,
     ...deletedGpus.map((name) => `${name} is deleted: nobody else has registered it`),
   ];
   return lines.map((line) => `${printable(line)}\n`).join("");
 }
+
+const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? "" : "s"}`;

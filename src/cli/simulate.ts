@@ -59,5 +59,7 @@ function checkArguments(action: string | undefined, name: string | undefined, ex
   }
   if (name === undefined) throw new UsageError(`simulate ${action}: the GPU's name is missing`);
   if (extra !== undefined) throw new UsageError(`simulate ${action}: unexpected argument ${quoted(extra)}`);
+  if (action === "heal" && xid !== 0)
+    throw new UsageError("simulate heal: it takes no --xid; it ends whatever is played");
   if (action === "break" && xid === 0) throw new UsageError("simulate break: --xid is missing, such as --xid 79");
 }

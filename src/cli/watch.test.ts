@@ -100,7 +100,18 @@ describe("watch", () => {
   });
 
   test.each([
-    [11, "history", 1, "history: list again, or watch without --from"],
+    [
+      11,
+      "resource version 5 has expired: the history holds what follows version 7 up to 9; list again",
+      1,
+      "version 5 has expired: the history holds what follows version 7 up to 9. List again, or watch without --from\n",
+    ],
+    [
+      11,
+      "resource version 10 has expired: the history holds what follows version 7 up to 9; list again",
+      1,
+      ": the server has not come to version 10: its last one is 9. Is it another server's? List again, or watch without",
+    ],
     [14, "the server is shutting down", 3, "cannot reach the server at"],
     [7, "not you", 1, "PERMISSION_DENIED: not you"],
     [12, "no such method", 1, "Is the server older than this program?"],

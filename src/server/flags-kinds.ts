@@ -18,6 +18,8 @@ interface FlagBase<T> {
 
 export interface StringFlag extends FlagBase<string> {
   readonly kind: "string";
+  /** What it takes, in words, where an empty text is none of it; an empty variable is then as good as none. */
+  readonly form?: string;
 }
 /** May be given several times, or comma-separated; an empty value is the empty list. */
 export interface ListFlag extends FlagBase<readonly string[]> {
@@ -81,7 +83,7 @@ const PORT_MAX = 65_535;
 export function formOf(flag: Flag): string {
   switch (flag.kind) {
     case "string":
-      return "text";
+      return flag.form ?? "text";
     case "list":
       return "a comma-separated list";
     case "bool":
@@ -118,7 +120,7 @@ const WHOLE_NUMBER = /^[+-]?\d+$/;
 export function parseValue(flag: Flag, text: string): string | number | boolean | readonly string[] | undefined {
   switch (flag.kind) {
     case "string":
-      return text;
+      return text === "" && flag.form !== undefined ? undefined : text;
     case "list":
       return splitList(text);
     case "bool":

@@ -20,7 +20,7 @@ export interface ParsedFlags<T extends FlagTable> {
 type RawValue = string | number | boolean | readonly string[];
 
 /**
- * Go's syntax: one dash or two, `--name=value` or `--name value`, a bool without a value. Flags and other arguments may
+ * Go's syntax: one dash or two, `--name=value` or `--name value`, a bool without a value; and `-ojson`. Flags and other arguments may
  * stand in any order, and `--` ends the flags. A flag wins over its variable; of a flag given twice the last counts,
  * but a list grows. Throws UsageError. Reading stops at --help or --version, as in Go: they work beside a mistake.
  */
@@ -38,7 +38,7 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
       positionals.push(arg);
       continue;
     }
-    const [, written = "", inline] = match;
+    const [, written = "", inline] = joined(table, arg) ?? match;
     const [name, flag] = findFlag(table, written);
     if (inline === undefined && flag.kind === "bool") {
       given.set(name, true);
@@ -53,6 +53,13 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
     }
   }
   return { values: complete(table, given, env), positionals };
+}
+
+/** A letter and its value in one word, as kubectl takes -ojson; only of flags with a choice, and where nothing is so called. */
+function joined(table: FlagTable, arg: string): readonly [string, string, string] | undefined {
+  const [, letter = "", value = ""] = /^-([a-zA-Z])([^-=].*)$/.exec(arg) ?? [];
+  const flag = Object.values(table).find(({ short }) => short === letter);
+  return flag?.kind === "enum" && !Object.hasOwn(table, letter + value) ? [arg, letter, value] : undefined;
 }
 
 const FLAG = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/;
@@ -90,7 +97,8 @@ function complete<T extends FlagTable>(
 function fromVariable(name: string, flag: Flag, env: Environment): RawValue | undefined {
   const variable = variableOf(name, flag);
   const text = variable === "" ? undefined : env[variable];
-  if (text === undefined || (text === "" && flag.kind !== "string" && flag.kind !== "list")) return undefined;
+  const mayBeEmpty = flag.kind === "list" || (flag.kind === "string" && flag.form === undefined);
+  if (text === undefined || (text === "" && !mayBeEmpty)) return undefined;
   return read(flag, text, variable);
 }
 

@@ -128,6 +128,23 @@ describe("Go's syntax", () => {
   });
 });
 
+describe("a letter and its value in one word", () => {
+  const flag = (kind: object) => ({ help: "", group: "", ...kind }) as Flag;
+  const table: FlagTable = {
+    output: flag({ kind: "enum", default: "table", values: ["table", "json"], variable: "", short: "o" }),
+    oz: flag({ kind: "bool", default: false, variable: "" }),
+    text: flag({ kind: "string", default: "", variable: "", short: "t" }),
+  };
+  const read = (...args: readonly string[]) => parseFlags(table, args, {}).values;
+
+  test("is taken as kubectl takes it, of a flag with a choice", () => {
+    expect(read("-ojson")).toMatchObject({ output: "json", oz: false });
+    expect(read("-oz")).toMatchObject({ output: "table", oz: true });
+    expect(() => read("-oxml")).toThrow('--output: "xml" is not table or json');
+    for (const wrong of ["-tx", "--ojson", "-xjson"]) expect(() => read(wrong)).toThrow("unknown flag");
+  });
+});
+
 describe("the environment", () => {
   test("is used where the flag is absent, and loses to the flag", () => {
     const env = { DEVICE_API_HEALTH_PORT: "1", NODE_NAME: "n1", DEVICE_API_NVML_ENABLED: "true" };

@@ -118,6 +118,26 @@ describe("a pipe", () => {
   });
 });
 
+describe("an argument that the server cannot use", () => {
+  test.each([
+    ["an empty name to get", ["get", ""], "name"],
+    ["an empty name to describe", ["describe", ""], "name"],
+    ["the server's own condition", ["clear", "gpu-0", "--type=Ready", "--reason=x"], "Ready"],
+    ["a long reason", ["clear", "gpu-0", `--reason=${"x".repeat(1_025)}`], "1025"],
+    ["a number that is no version", ["watch", "--from=99999999999999999999"], "99999999999999999999"],
+  ])("(%s) ends with status 2 and a line", async (_, args, text) => {
+    const { status, out, err } = await run(...args);
+    expect([status, out, err.split("\n").length]).toEqual([2, "", 2]);
+    expect(err).toContain(text);
+  });
+
+  test("of a version that is not there yet ends with status 1 and says so", async () => {
+    const { status, err } = await run("watch", "--from=9007199254740991");
+    expect(status).toBe(1);
+    expect(err).toContain("the server has not come to version 9007199254740991: its last one is 1");
+  });
+});
+
 describe("an empty server", () => {
   const on = (...args: readonly string[]) => runBinary(args, { NVIDIA_DEVICE_API_TARGET: empty.unixTarget });
 
