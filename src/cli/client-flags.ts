@@ -66,6 +66,7 @@ const outputFlag = <V extends string>(values: readonly V[], usual: V): EnumFlag<
 export const GPU_OUTPUT_FLAG = outputFlag(["table", "wide", "json", "yaml", "name"], "table");
 export type GpuOutputForm = (typeof GPU_OUTPUT_FLAG)["default"];
 export const OUTPUT_FLAG = outputFlag(["table", "json", "yaml"], "table");
+export const TEXT_OUTPUT_FLAG = outputFlag(["text", "json", "yaml"], "text");
 
 /** The flag or its variable, else the socket that a server with this environment would open, else the usual one. */
 export function targetOf(flag: string, env: Environment): Target {

@@ -1,11 +1,13 @@
-import { AdminService } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
+import { toJson } from "@bufbuild/protobuf";
+import { AdminService, DescribeGpuResponseSchema } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { type IntFlag, UsageError } from "../server/flags-kinds.ts";
 import { parseFlags } from "../server/flags-parse.ts";
-import { HELP_FLAG, TARGET_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
+import { HELP_FLAG, TARGET_FLAG, TEXT_OUTPUT_FLAG, targetOf, timeoutFlag, withClient } from "./client-flags.ts";
 import { explainRpcError } from "./failure.ts";
 import { commandHelp } from "./help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "./io.ts";
 import { renderDescription } from "./render/description.ts";
+import { renderDocument, renderStreamed } from "./render/documents.ts";
 import { paintFor } from "./render/paint.ts";
 
 const EVENTS_FLAG: IntFlag = {
@@ -17,7 +19,13 @@ const EVENTS_FLAG: IntFlag = {
   group: "Flags",
   variable: "",
 };
-const FLAGS = { events: EVENTS_FLAG, target: TARGET_FLAG, timeout: timeoutFlag(10), help: HELP_FLAG } as const;
+const FLAGS = {
+  output: { ...TEXT_OUTPUT_FLAG, help: `${TEXT_OUTPUT_FLAG.help}; JSON and YAML are without the events` },
+  events: EVENTS_FLAG,
+  target: TARGET_FLAG,
+  timeout: timeoutFlag(10),
+  help: HELP_FLAG,
+} as const;
 
 export const describeCommand: Command = {
   name: "describe",
@@ -33,15 +41,20 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (values.help) return await commandHelp(describeCommand, io);
   if (names.length === 0) throw new UsageError('describe: say which GPU, such as "describe gpu-0"; "get" lists them');
   const target = targetOf(values.target, io.env);
-  const options = { timeoutMs: values.timeout };
+  const { output, timeout: timeoutMs } = values;
   const { describeGpu, listEvents } = AdminService.method;
   try {
     await withClient(target, async (client) => {
       for (const [i, name] of names.entries()) {
-        const reply = await client.unary(describeGpu, { name }, options);
-        const { events } = await client.unary(listEvents, { name, limit: values.events }, options);
-        const context = { nowMs: io.clock.wallUs() / 1_000, paint: paintFor(io), columns: io.terminal?.columns };
-        await io.print((i === 0 ? "" : "\n") + renderDescription(reply, events, context));
+        const reply = await client.unary(describeGpu, { name }, { timeoutMs });
+        if (output === "text") {
+          const { events } = await client.unary(listEvents, { name, limit: values.events }, { timeoutMs });
+          const context = { nowMs: io.clock.wallUs() / 1_000, paint: paintFor(io), columns: io.terminal?.columns };
+          await io.print((i === 0 ? "" : "\n") + renderDescription(reply, events, context));
+        } else {
+          const json = toJson(DescribeGpuResponseSchema, reply, { alwaysEmitImplicit: true });
+          await io.print(names.length === 1 ? renderDocument(json, output) : renderStreamed(json, output));
+        }
       }
     });
     return EXIT_OK;

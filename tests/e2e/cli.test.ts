@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fromJson } from "@bufbuild/protobuf";
 import { GpuListSchema, GpuService, WatchGpusResponseSchema } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
+import { DescribeGpuResponseSchema } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
 import { runBinary, runShell } from "../support/run-binary.ts";
 import { TestClient } from "../support/test-client.ts";
@@ -75,6 +76,19 @@ describe("with 64 GPUs, one of them broken", () => {
     );
     expect(out).toMatch(/^ {2}monitor +uid:\d+ +lost +\d+s +\d+s +yes +1 +0 +-$/m);
     await run("provider", "forget", "monitor", "--reason=over");
+  });
+
+  test("describe has an operator's reason of any length whole, as text, JSON and YAML", async () => {
+    const reason = `seated anew ${"and again ".repeat(50)}`.trim();
+    await run("simulate", "break", "gpu-6", "--xid=79");
+    await run("clear", "gpu-6", "--reason", reason);
+    expect((await run("describe", "gpu-6")).out).toContain(`      ${reason}\n`);
+    const json = JSON.parse((await run("describe", "gpu-6", "-o", "json")).out);
+    const described = fromJson(DescribeGpuResponseSchema, json);
+    expect([described.gpu?.metadata?.name, described.actions.at(-1)?.reason]).toEqual(["gpu-6", reason]);
+    expect(Bun.YAML.parse((await run("describe", "gpu-6", "-oyaml")).out)).toMatchObject({ gpu: json.gpu });
+    const several = (await run("describe", "gpu-6", "gpu-5", "-ojson")).out.trim().split("\n");
+    expect(several.map((line) => JSON.parse(line).gpu.metadata.name)).toEqual(["gpu-6", "gpu-5"]);
   });
 
   test("status counts them and shows the broken one first", async () => {

@@ -163,6 +163,20 @@ Providers:
 `);
   });
 
+  test("has an operator's long words whole, below what the columns have room for", () => {
+    const reason = `${"word ".repeat(100)}\u001b[2Jend`;
+    const outcome = "cleared ".repeat(20).trim();
+    const actions = [{ time: ago(5), uid: 0, method: "ClearFaults", target: "gpu-0", reason, outcome }];
+    const lines = render({ gpu: { metadata: { name: "gpu-0" } }, actions }).split("\n");
+    const row = lines.findIndex((line) => line.includes("ClearFaults"));
+    expect(lines[row]).toContain("… (of ");
+    expect(lines.slice(row + 1)).toEqual([`      ${"word ".repeat(100)}\\u001b[2Jend`, `      ${outcome}`, ""]);
+    const narrow = render({ gpu: { metadata: { name: "gpu-0" } }, actions }, [], { columns: 60 });
+    expect(narrow.split("ClearFaults")[1]?.replaceAll(/\s+/g, " ")).toContain(
+      `${"word ".repeat(100)}\\u001b[2Jend ${outcome}`,
+    );
+  });
+
   test("folds messages to the width of a terminal, and shows hostile text as text", () => {
     const message = `${"word ".repeat(60)}\u001b[2J${"x".repeat(200)}`;
     const gpu = {

@@ -14,7 +14,7 @@ import { explainAction } from "./advice.ts";
 import { eventLines } from "./event-lines.ts";
 import { type Paint, paintStatus } from "./paint.ts";
 import { leaseOf } from "./provider-table.ts";
-import { cell, type Row, tableLines } from "./table.ts";
+import { cell, isCut, type Row, tableLines } from "./table.ts";
 
 export interface DescriptionContext {
   readonly nowMs: number;
@@ -183,18 +183,27 @@ function providerLines(providers: readonly GpuProvider[], context: DescriptionCo
   return tableLines([headings.map(context.paint.strong), ...rows], "  ");
 }
 
+/** The last column, so it may be long. */
+const OUTCOME_CODE_POINTS_MAX = 120;
+
+/** An operator's words are a record: where a column has no room for them they stand whole below the row. */
 function actionLines(actions: readonly OperatorAction[], context: DescriptionContext): readonly string[] {
   if (actions.length === 0) return [];
-  const rows = actions
-    .toReversed()
-    .map(({ time, uid, method, reason, outcome }) => [
-      ageOf(time, context),
-      `uid ${uid}`,
-      cell(method),
-      cell(reason),
-      cell(outcome, 120),
-    ]);
-  return tableLines([["AGE", "WHO", "ASKED FOR", "REASON", "OUTCOME"].map(context.paint.strong), ...rows], "  ");
+  const latestFirst = actions.toReversed();
+  const rows = latestFirst.map(({ time, uid, method, reason, outcome }) => [
+    ageOf(time, context),
+    `uid ${uid}`,
+    cell(method),
+    cell(reason),
+    cell(outcome, OUTCOME_CODE_POINTS_MAX),
+  ]);
+  const headings = ["AGE", "WHO", "ASKED FOR", "REASON", "OUTCOME"].map(context.paint.strong);
+  const [head = "", ...lines] = tableLines([headings, ...rows], "  ");
+  const below = latestFirst.map(({ reason, outcome }) => [
+    ...(isCut(reason) ? messageLines(reason, context) : []),
+    ...(isCut(outcome, OUTCOME_CODE_POINTS_MAX) ? messageLines(outcome, context) : []),
+  ]);
+  return [head, ...lines.flatMap((line, i) => [line, ...(below[i] ?? [])])];
 }
 
 function eventTable(events: readonly Event[], context: DescriptionContext): readonly string[] {

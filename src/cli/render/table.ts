@@ -11,6 +11,11 @@ export function cell(text: string, max = CELL_CODE_POINTS_MAX): string {
   return text === "" ? "-" : truncate(printable(text), max);
 }
 
+/** Whether a cell does not show all of the text. */
+export function isCut(text: string, max = CELL_CODE_POINTS_MAX): boolean {
+  return text !== "" && cell(text, max) !== printable(text);
+}
+
 /** Columns of equal width, two spaces apart, without spaces at the end of a line. */
 export function renderTable(rows: readonly Row[], indent = ""): string {
   return tableLines(rows, indent)
