@@ -1,6 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Clock } from "../base/clock.ts";
 import {
   type EventSchema,
   type GpuProviderSchema,
@@ -30,12 +29,13 @@ const VERDICTS: Readonly<Record<StoreVerdict, Verdict>> = {
   bad: Verdict.BAD,
 };
 
-/** The store counts on the monotonic clock; people read the wall clock. */
-export function providerMessage(summary: ProviderSummary, clock: Clock): MessageInitShape<typeof ProviderSchema> {
+/** An instant of the monotonic clock, on which the store counts, in milliseconds since 1970. */
+export type WallMsOf = (monotonicMs: number) => number;
+
+export function providerMessage(summary: ProviderSummary, wallMsOf: WallMsOf): MessageInitShape<typeof ProviderSchema> {
   const { provider, leaseRemainingMs, gpus, conditions, bad } = summary;
   const { id, identity, lease, lastHeartbeatMs, lastWriteMs } = provider;
-  const atWallClock = (ms: number | undefined) =>
-    ms === undefined ? undefined : timestampFromMs(Math.round(clock.wallUs() / 1_000 - (clock.monotonicMs() - ms)));
+  const atWallClock = (ms: number | undefined) => (ms === undefined ? undefined : timestampFromMs(wallMsOf(ms)));
   return {
     id,
     builtIn: identity === undefined,
@@ -50,9 +50,9 @@ export function providerMessage(summary: ProviderSummary, clock: Clock): Message
   };
 }
 
-export function gpuProviderMessage(said: GpuProvider, clock: Clock): MessageInitShape<typeof GpuProviderSchema> {
+export function gpuProviderMessage(said: GpuProvider, wallMsOf: WallMsOf): MessageInitShape<typeof GpuProviderSchema> {
   return {
-    provider: providerMessage(said.summary, clock),
+    provider: providerMessage(said.summary, wallMsOf),
     registered: said.registered,
     conditions: said.reports.map(reportedMessage),
     recommendedAction: said.action,

@@ -112,6 +112,12 @@ describe("ListProviders", () => {
     ]);
     expect(a?.leaseRemaining && durationMs(a.leaseRemaining)).toBe(20_000);
     expect(a?.lastHeartbeat && timestampMs(a.lastHeartbeat)).toBe(Math.round(nowMs - 10_000));
+    // The wall clock is read in whole milliseconds.
+    store.time.wallOffsetUs += 900;
+    const again = (await call(listProviders, {})).providers;
+    expect(again.map(({ lastHeartbeat, lastWrite }) => [lastHeartbeat, lastWrite])).toEqual(
+      providers.map(({ lastHeartbeat, lastWrite }) => [lastHeartbeat, lastWrite]),
+    );
     expect([a?.lastWrite, b?.lastHeartbeat, b?.leaseRemaining]).toEqual([undefined, undefined, undefined]);
     expect(b?.lastWrite && timestampMs(b.lastWrite)).toBe(Math.round(nowMs - 10_000));
     store.pass(20_000);

@@ -8,6 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import { invalidArgument, StatusError } from "../base/status-error.ts";
+import { createWallTimes } from "../base/wall-times.ts";
 import {
   AdminService,
   type ClearFaultsRequest,
@@ -18,7 +19,7 @@ import { READY } from "../store/condition-rules.ts";
 import { CONDITION_TYPE_MAX, PROVIDER_ID_MAX, REASON_MAX } from "../store/limits.ts";
 import type { Store } from "../store/store.ts";
 import { keyOf } from "../store/transaction.ts";
-import { operatorActionMessage, providerMessage } from "./admin-messages.ts";
+import { operatorActionMessage, providerMessage, type WallMsOf } from "./admin-messages.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Access, Call, Method } from "./call.ts";
 import { decodeMessage } from "./decode.ts";
@@ -51,11 +52,12 @@ const XID_MAX = 1_023;
 export function createAdminService(options: AdminServiceOptions): readonly Method[] {
   const { audit } = options;
   const { method } = AdminService;
+  const wallMsOf = createWallTimes(options.clock);
   return [
     unary(method.listEvents, "read", (request, call) => listEvents(options, request, call)),
-    unary(method.describeGpu, "read", (request, call) => describeGpu(options, request, call)),
+    unary(method.describeGpu, "read", (request, call) => describeGpu(options, request, call, wallMsOf)),
     unary(method.clearFaults, "admin", (request, call) => clear(options, request, call)),
-    unary(method.listProviders, "admin", (_, call) => listProviders(options, call)),
+    unary(method.listProviders, "admin", (_, call) => listProviders(options, call, wallMsOf)),
     unary(method.forgetProvider, "admin", (request, call) => forgetProvider(options, request, call)),
     unary(method.listOperatorActions, "admin", async () => ({ actions: audit.entries.map(operatorActionMessage) })),
     unary(method.simulateBreak, "admin", ({ name, xid }, call) => {
@@ -146,7 +148,7 @@ function forgetProvider({ store, audit }: AdminServiceOptions, request: ForgetPr
   });
 }
 
-async function listProviders({ store, clock }: AdminServiceOptions, call: Call) {
+async function listProviders({ store }: AdminServiceOptions, call: Call, wallMsOf: WallMsOf) {
   const summaries = await store.read(call, (view) => view.providers());
-  return { providers: summaries.map((summary) => providerMessage(summary, clock)) };
+  return { providers: summaries.map((summary) => providerMessage(summary, wallMsOf)) };
 }

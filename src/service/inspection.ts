@@ -1,9 +1,8 @@
-import type { Clock } from "../base/clock.ts";
 import { invalidArgument } from "../base/status-error.ts";
 import type { DescribeGpuRequest, ListEventsRequest } from "../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { NAME_MAX, RECENT_EVENTS_MAX } from "../store/limits.ts";
 import type { Store } from "../store/store.ts";
-import { eventMessage, gpuProviderMessage, operatorActionMessage } from "./admin-messages.ts";
+import { eventMessage, gpuProviderMessage, operatorActionMessage, type WallMsOf } from "./admin-messages.ts";
 import type { AuditLog } from "./audit-log.ts";
 import type { Call } from "./call.ts";
 import { gpuNotFound } from "./gpu-service.ts";
@@ -30,9 +29,10 @@ export async function listEvents(
 }
 
 export async function describeGpu(
-  { store, clock, audit }: { readonly store: Store; readonly clock: Clock; readonly audit: AuditLog },
+  { store, audit }: { readonly store: Store; readonly audit: AuditLog },
   { name }: DescribeGpuRequest,
   call: Call,
+  wallMsOf: WallMsOf,
 ) {
   checkPresent(name, "name");
   const { gpu, said } = await store.read(call, (view) => ({ gpu: view.get(name), said: view.providersOf(name) ?? [] }));
@@ -40,7 +40,7 @@ export async function describeGpu(
   const actions = audit.entries.filter((entry) => concerns(entry, gpu.name)).slice(-ACTIONS_SHOWN_MAX);
   return {
     gpu: gpu.toMessage(),
-    providers: said.map((one) => gpuProviderMessage(one, clock)),
+    providers: said.map((one) => gpuProviderMessage(one, wallMsOf)),
     actions: actions.map(operatorActionMessage),
   };
 }
