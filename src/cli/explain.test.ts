@@ -20,7 +20,7 @@ GPU has fallen off the bus
   Root cause   contact the vendor's support
   Cleared by   the driver's verdict when it reads NONE after it had asked for
                something, a reset of the GPU, a new boot, or an operator's word
-               (device-api-server clear NAME)
+               (device-api-server clear NAME --reason TEXT)
   Catalogue    immediate action RESTART_BM, investigatory action
                CONTACT_SUPPORT; fatal
   Note         Nothing else can be read of this GPU until it is back on the bus.

@@ -295,7 +295,7 @@ describe("every fault begins, says what ends it, and ends by that alone", () => 
       expect(gpu.state(row.condition)).toBe(bad);
       expect(gpu.action).toBe(row.action);
       expect(gpu.message(row.condition)).toMatch(
-        /; cleared by: .*an operator's word \(device-api-server clear NAME\)$/,
+        /; cleared by: .*an operator's word \(device-api-server clear NAME --reason TEXT\)$/,
       );
       expect(gpu.message(row.condition)).toContain(row.clearedBy);
       for (const stay of row.stays) {

@@ -120,7 +120,7 @@ export const CLEARING_TEXTS: Readonly<Record<Exclude<XidClearing, "xid">, string
   verdict: "the driver's verdict when it reads NONE after it had asked for something",
   reset: "a reset of the GPU",
   boot: "a new boot",
-  operator: "an operator's word (device-api-server clear NAME)",
+  operator: "an operator's word (device-api-server clear NAME --reason TEXT)",
 };
 
 /** What to do about the cause, for a person; "" where the catalogue asks for nothing more. */
