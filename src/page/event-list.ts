@@ -1,6 +1,6 @@
 import { truncate } from "../base/log-text.ts";
 import { type ServerClock, showAge } from "./ages.ts";
-import { byId, element } from "./dom.ts";
+import { byId, element, setText } from "./dom.ts";
 import { hasWords } from "./fleet.ts";
 import { createSoon } from "./soon.ts";
 import type { GpuEvent } from "./types.ts";
@@ -21,7 +21,10 @@ const TEXT_MAX = 300;
 export class EventList {
   readonly #clock: ServerClock;
   readonly #list = byId("event-list");
-  #events: readonly GpuEvent[] = [];
+  readonly #nothing = byId("no-events");
+  /** Undefined until they came for the first time. */
+  #events: readonly GpuEvent[] | undefined;
+  #failed = false;
   readonly #loadSoon = createSoon(() => this.#load());
   #answer = "";
   #text = "";
@@ -46,22 +49,31 @@ export class EventList {
       const response = await fetch(URL, { cache: "no-store", signal: AbortSignal.timeout(REQUEST_MAX_MS) });
       if (!response.ok) throw new Error(String(response.status));
       const text = await response.text();
+      this.#failed = false;
       // Somebody may be reading: what is the same stays where it is.
-      if (text === this.#answer) return;
-      this.#answer = text;
+      if (text === this.#answer) return this.#renderNothing();
       this.#events = (JSON.parse(text) as { events: readonly GpuEvent[] }).events;
+      this.#answer = text;
       this.#render();
     } catch {
       // The connection's state says what is wrong; this list comes back with it.
+      this.#failed = true;
+      this.#renderNothing();
       this.#loadSoon(RETRY_MS);
     }
   }
 
   #render(): void {
     const words = this.#text.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = this.#events.filter((event) => hasWords(textOf(event), words));
+    const shown = (this.#events ?? []).filter((event) => hasWords(textOf(event), words));
     this.#list.replaceChildren(...shown.map((event) => this.#item(event)));
-    byId("no-events").hidden = shown.length > 0;
+    this.#renderNothing();
+  }
+
+  /** Why there are none, or not the latest ones. */
+  #renderNothing(): void {
+    this.#nothing.hidden = this.#list.childElementCount > 0 && !this.#failed;
+    setText(this.#nothing, nothingText(this.#events?.length, this.#failed));
   }
 
   #item(event: GpuEvent): HTMLElement {
@@ -77,6 +89,13 @@ export class EventList {
     }
     return item;
   }
+}
+
+/** `known`: how many there are without the filter; undefined before the first answer. */
+function nothingText(known: number | undefined, failed: boolean): string {
+  if (failed) return "The events cannot be loaded. The page keeps trying.";
+  if (known === undefined) return "Waiting for the first answer of the server.";
+  return known === 0 ? "None yet." : "No event matches.";
 }
 
 function titleOf({ type, whole }: GpuEvent): string {

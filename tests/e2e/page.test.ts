@@ -101,8 +101,22 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     await tab.until(rowsAre("gpu-3"));
     await tab.press(..."zzz");
     await tab.until(`${text("#nothing")} === "No GPU matches."`);
+    await tab.until(`${text("#no-events")} === "No event matches."`);
     await tab.read(`document.getElementById("search").value = ""`);
     await tab.read(`document.getElementById("search").dispatchEvent(new Event("input"))`);
+    await tab.until(rowsAre("gpu-1", "gpu-0", "gpu-2", "gpu-3"));
+    await tab.until(`document.getElementById("no-events").hidden`);
+  });
+
+  test("says that the events cannot be loaded, and takes that back when they can", async () => {
+    await tab.send("Network.enable");
+    await tab.send("Network.setBlockedURLs", { urls: ["*/api/v1/events*"] });
+    await client.call(simulateHeal, { name: "gpu-1" });
+    await tab.until(`${text("#no-events")} === "The events cannot be loaded. The page keeps trying."`);
+    expect(await tab.read<number>(`document.querySelectorAll("#event-list > li").length`)).toBeGreaterThan(0);
+    await tab.send("Network.setBlockedURLs", { urls: [] });
+    await tab.until(`document.getElementById("no-events").hidden`);
+    await client.call(simulateBreak, { name: "gpu-1", xid: 79 });
     await tab.until(rowsAre("gpu-1", "gpu-0", "gpu-2", "gpu-3"));
   });
 
@@ -209,6 +223,7 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     using client = new TestClient(server.unixTarget);
     await tab.open(`${server.uiUrl}/`);
     await tab.until(`${text("#nothing")}.startsWith("No GPU is known")`);
+    await tab.until(`${text("#no-events")} === "None yet."`);
     await client.call(registerGpu, { name: "first" });
     await tab.until(rowsAre("first"));
     expect(await tab.read(text(row("first")))).toMatch(/Unknown[\s\S]*No report/);
@@ -229,6 +244,18 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     await tab.press(..."gpu-142");
     await tab.until(rowsAre("gpu-142"));
     expect(tab.complaints).toEqual([]);
+  });
+
+  test("leads from many GPUs to the events on a phone", async () => {
+    await using tab = await openTab();
+    await using server = await spawnBinary(["--simulate=65"]);
+    await tab.send("Emulation.setDeviceMetricsOverride", PHONE);
+    await tab.open(`${server.uiUrl}/`);
+    await tab.until(`${rows}.length === 65 && document.querySelector("#event-list > li")`);
+    const top = `document.getElementById("events").getBoundingClientRect().top`;
+    expect(await tab.read<number>(top)).toBeGreaterThan(3 * PHONE.height);
+    await tab.read(`document.querySelector('a[href="#events"]').click()`);
+    await tab.until(`${top} < ${PHONE.height}`);
   });
 
   test("is not shown under a name that somebody else has pointed here", async () => {
