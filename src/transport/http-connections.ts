@@ -30,6 +30,9 @@ export interface HttpConnections extends AsyncDisposable {
   readonly open: number;
 }
 
+/** What a client may send before it has read that the connection closes; each is some kilobytes until then. */
+const EARLY_REQUESTS_MAX = 16;
+
 /**
  * HTTP/1.1 on bounded connections of one request each: nothing is left open that would have to be drained or timed. The
  * runtime's own HTTP server ends neither a connection that sends nothing nor one that never completes its headers, and
@@ -37,15 +40,16 @@ export interface HttpConnections extends AsyncDisposable {
  */
 export function createHttpConnections(options: HttpConnectionsOptions): HttpConnections {
   const timers = new Map<Socket, Disposable>();
-  const asked = new WeakSet<Socket>();
+  const asked = new WeakMap<Socket, number>();
   const http = createHttpServer((request, response) => {
     const { socket } = request;
-    // A second request on the connection would wait for the end of the first, and pile up behind one that lasts.
-    if (asked.has(socket)) {
-      socket.destroy();
+    const before = asked.get(socket) ?? 0;
+    asked.set(socket, before + 1);
+    // The connection ends with the answer to the first. Requests that pile up behind one that lasts end it at once.
+    if (before > 0) {
+      if (before > EARLY_REQUESTS_MAX) socket.destroy();
       return;
     }
-    asked.add(socket);
     response.setHeader("connection", "close");
     options.handle({ request, response, keepOpen: () => timers.get(socket)?.[Symbol.dispose]() });
   });

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { StatusError } from "../base/status-error.ts";
 import { httpStatusOf } from "../service/json-api/http-status.ts";
 import type { Refusal } from "./ui-guard.ts";
@@ -23,11 +23,25 @@ export function writeHead(
   response.writeHead(status, { ...HEADERS, "content-type": type, ...more });
 }
 
-export function answerRefusal(response: ServerResponse, { status, code, message }: Refusal): void {
+export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
+  const { status } = refusal;
   const more = status === 405 ? { allow: "GET, HEAD" } : status === 503 ? { "retry-after": "5" } : {};
-  const text = JSON.stringify({ code, message: message.toWellFormed() });
   writeHead(response, status, "application/json", more);
-  response.end(`${text}\n`);
+  response.end(bodyOf(refusal));
+}
+
+/** The whole answer to what never became a request, for which the runtime makes none. */
+export function refusalText(refusal: Refusal): string {
+  const body = bodyOf(refusal);
+  const length = String(Buffer.byteLength(body));
+  const fields = { connection: "close", "content-type": "application/json", "content-length": length, ...HEADERS };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  const { status } = refusal;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${body}`;
+}
+
+function bodyOf({ code, message }: Refusal): string {
+  return `${JSON.stringify({ code, message: message.toWellFormed() })}\n`;
 }
 
 export function refusalFrom({ code, message }: StatusError): Refusal {

@@ -193,6 +193,14 @@ describe("hostile callers", () => {
     const long = await getRaw(ui.port, "/", { ...LOCAL, x: "a".repeat(20_000) });
     const garbage = await askRaw(ui.port, "\u0016\u0003\u0001 hello\r\n\r\n");
     expect([long?.status, garbage?.status]).toEqual([431, 400]);
+    for (const refused of [long, garbage]) {
+      expect(refused?.headers).toMatchObject({
+        "content-type": "application/json",
+        "x-content-type-options": "nosniff",
+      });
+      expect(Number(refused?.headers["content-length"])).toBe(refused?.body.length ?? 0);
+      expect(JSON.parse(refused?.body ?? "")).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.any(String) });
+    }
     expect(ui.requests).toEqual(["unknown 431", "unknown 400"]);
   });
 
@@ -201,10 +209,23 @@ describe("hostile callers", () => {
     expect((await askRaw(ui.port, bytes))?.status).toBe(413);
   });
 
-  test("a second request on a connection ends it", async () => {
-    answer = () => new Promise(() => {});
+  test("of the requests on a connection the first is answered, and then it closes", async () => {
+    let asked = 0;
     const one = requestText("/api/v1/all.json", LOCAL);
-    expect(await askRaw(ui.port, one + one)).toBeUndefined();
+    answer = () => [String(++asked)];
+    const whole = (text: string) => `1\r\n${text}\r\n1\r\n\n\r\n0\r\n\r\n`;
+    expect((await askRaw(ui.port, one + one + one))?.body).toBe(whole("1"));
+    answer = async () => {
+      await Bun.sleep(50);
+      return [String(++asked)];
+    };
+    expect((await askRaw(ui.port, one + one + one))?.body).toBe(whole("2"));
+    expect(asked).toBe(2);
+  });
+
+  test("requests that pile up behind one that lasts end the connection", async () => {
+    answer = () => new Promise(() => {});
+    expect(await askRaw(ui.port, requestText("/api/v1/all.json", LOCAL).repeat(20))).toBeUndefined();
   });
 
   test("requests beyond a limit are told so, connections beyond theirs closed, and then all goes on", async () => {

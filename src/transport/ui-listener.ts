@@ -9,7 +9,7 @@ import { HttpEventStream, type StreamEnding } from "./http-event-stream.ts";
 import type { Page } from "./page.ts";
 import { createResponseScope } from "./response-scope.ts";
 import { bindTcp } from "./tcp-bind.ts";
-import { answerRefusal, refusalFrom, sendPieces, writeHead } from "./ui-answer.ts";
+import { answerRefusal, refusalFrom, refusalText, sendPieces, writeHead } from "./ui-answer.ts";
 import { createHostRule, type HostRule, type Refusal, refusalOf } from "./ui-guard.ts";
 import { createRouter, type RouteMatch, type Router, readRequest } from "./ui-router.ts";
 
@@ -172,13 +172,10 @@ class Ui {
     return new StatusError("INTERNAL", "internal error");
   }
 
-  /** What never became a request, by hand: the runtime has no answer to write it with. */
   #refuseUnreadable(code: string, socket: Socket): void {
-    const tooLong = code === "HPE_HEADER_OVERFLOW";
-    const status = tooLong ? 431 : 400;
-    const text = tooLong ? "431 Request Header Fields Too Large" : "400 Bad Request";
-    this.#options.onRequest("unknown", status);
-    socket.end(`HTTP/1.1 ${text}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    const refusal = code === "HPE_HEADER_OVERFLOW" ? HEADERS_TOO_LONG : UNREADABLE;
+    this.#options.onRequest("unknown", refusal.status);
+    socket.end(refusalText(refusal));
   }
 }
 
@@ -187,6 +184,8 @@ const NOT_FOUND: Refusal = {
   code: "NOT_FOUND",
   message: "there is nothing here; / is the page, and /api/v1/openapi.json describes the API",
 };
+const HEADERS_TOO_LONG: Refusal = { status: 431, code: "INVALID_ARGUMENT", message: "the headers exceed 16 KiB" };
+const UNREADABLE: Refusal = { status: 400, code: "INVALID_ARGUMENT", message: "this is no HTTP/1.1 request" };
 const UNAVAILABLE: Refusal = { status: 503, code: "UNAVAILABLE", message: "the server is shutting down" };
 const BUSY: Refusal = {
   status: 503,

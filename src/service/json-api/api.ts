@@ -11,7 +11,7 @@ import { checkLength } from "../validate.ts";
 import { gpuJson, gpuListJson, JSON_OPTIONS } from "./gpu-json.ts";
 import { openApiDocument } from "./openapi.ts";
 import type { ApiOperation, ApiParameter, ApiRequest, JsonOperation, StreamOperation } from "./operation.ts";
-import { type ServerIdentity, watchGpus } from "./watch.ts";
+import { type ServerIdentity, VERSION_DIGITS_MAX, watchGpus } from "./watch.ts";
 
 export interface ApiOptions {
   readonly store: Store;
@@ -21,7 +21,7 @@ export interface ApiOptions {
 }
 
 const EVENTS_DEFAULT = 100;
-const VERSION_SCHEMA = { type: "string", pattern: "^[0-9]+$" };
+const VERSION_SCHEMA = { type: "string", pattern: "^[0-9]+$", maxLength: VERSION_DIGITS_MAX };
 
 /** Everything that the API answers: reading alone, in the protobuf JSON mapping, from the store that gRPC reads. */
 export function createApi(options: ApiOptions): readonly ApiOperation[] {

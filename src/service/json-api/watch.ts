@@ -17,8 +17,9 @@ export interface WatchOptions {
   readonly server: ServerIdentity;
 }
 
-/** Up to the largest number that the counter can hold exactly. */
-const VERSION_FORM = /^\d{1,16}$/;
+/** Any number of 64 bits: what this server has not come to yet is another life's, and starts anew. */
+export const VERSION_DIGITS_MAX = 20;
+const VERSION_FORM = new RegExp(`^\\d{1,${VERSION_DIGITS_MAX}}$`);
 
 /**
  * `opened`, then the present state as ADDED and `synced`, then every change exactly once; a client that comes back with
