@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { lstatSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { pageAddress } from "./page-address.ts";
 import { say } from "./process.ts";
 import { runtimeFolder, SOCKET_NAME } from "./runtime-folder.ts";
 
@@ -18,13 +19,10 @@ const SLOW_START_MS = 10_000;
 const FAKE_DRIVER_ROOT = "dist/native/fake";
 const FAKE_TOOL = `${FAKE_DRIVER_ROOT}/fake-nvml`;
 
-/** Where the page is, unless the caller says otherwise. */
-const UI_ADDRESS = "127.0.0.1:8082";
-
 const DEFAULTS: readonly (readonly [flag: string, value: string])[] = [
   ["simulate", "8"],
   ["grpc-address", "127.0.0.1:50051"],
-  ["ui-address", UI_ADDRESS],
+  ["ui-address", "127.0.0.1:8082"],
   ["http-host", "127.0.0.1"],
   ["log-format", "text"],
   // Nothing routes to this server by its readiness, so Ctrl-C need not wait for anyone to notice.
@@ -48,8 +46,8 @@ async function main(given: readonly string[], onFakeNvml: boolean): Promise<numb
   const before = identity(socket);
 
   const chosen = DEFAULTS.filter(([flag]) => !extra.some((argument) => isFlag(argument, flag)));
-  const flags = chosen.map(([flag, value]) => `--${flag}=${value}`);
-  const server = spawn(BINARY, ["serve", `--unix-socket=${socket}`, ...flags, ...extra], {
+  const flags = [...chosen.map(([flag, value]) => `--${flag}=${value}`), ...extra];
+  const server = spawn(BINARY, ["serve", `--unix-socket=${socket}`, ...flags], {
     stdio: "inherit",
     env: machine === undefined ? process.env : { ...process.env, FAKE_NVML_CONTROL: machine },
   });
@@ -79,12 +77,7 @@ async function main(given: readonly string[], onFakeNvml: boolean): Promise<numb
     }
     await Bun.sleep(POLL_MS);
   }
-  if (!ended)
-    printNext(
-      socket,
-      machine,
-      chosen.some(([flag]) => flag === "ui-address"),
-    );
+  if (!ended) printNext(socket, machine, pageAddress(flags));
   return exited;
 }
 
@@ -111,7 +104,7 @@ function accepts(socket: string): Promise<boolean> {
   });
 }
 
-function printNext(socket: string, machine: string | undefined, hasPage: boolean): void {
+function printNext(socket: string, machine: string | undefined, page: string | undefined): void {
   const target = `--target unix://${socket}`;
   // The first word of the first row below the heading.
   const name = /\n(\S+)/.exec(ask(["get", "--target", `unix://${socket}`]) ?? "")?.[1];
@@ -122,7 +115,7 @@ function printNext(socket: string, machine: string | undefined, hasPage: boolean
   console.log(`  ${BINARY} watch ${target}`);
   if (machine !== undefined) console.log(`  ${FAKE_TOOL} ${machine} xid 0 79`);
   else if (name !== undefined) console.log(`  ${BINARY} simulate break ${name} --xid 79 ${target}`);
-  if (hasPage) console.log(`\nor look at it in a browser: http://${UI_ADDRESS}/`);
+  if (page !== undefined) console.log(`\nor look at it in a browser: ${page}`);
   console.log("");
   console.log("Ctrl-C stops the server.");
   console.log("");
