@@ -30,6 +30,7 @@ export const clearCommand: Command = {
   summary: "end a GPU's faults by your word, until the next bad reading or Xid",
   flags: FLAGS,
   completes: { kind: "gpus", many: false },
+  completesValues: { type: { kind: "conditions" } },
   run,
 };
 

@@ -42,6 +42,8 @@ export const EXIT_UNREACHABLE = 3;
 export type Completes =
   | { readonly kind: "gpus"; readonly many: boolean }
   | { readonly kind: "providers" }
+  /** Types of conditions that somebody reports on the GPU that the line names, or on any. */
+  | { readonly kind: "conditions" }
   | { readonly kind: "commands" }
   /** One of these words, and then what belongs to it. */
   | { readonly kind: "words"; readonly words: Readonly<Record<string, Completes | undefined>> };
@@ -55,5 +57,7 @@ export interface Command {
   readonly flags: FlagTable;
   /** What the shell can offer for its arguments; undefined for nothing. */
   readonly completes?: Completes;
+  /** The same for values of flags that are texts. */
+  readonly completesValues?: Readonly<Record<string, Completes>>;
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }

@@ -76,6 +76,7 @@ const LINES: readonly (readonly [string, string])[] = [
   ["device-api-server get --output=ya", "device-api-server get --output=yaml"],
   ["device-api-server get -o wi", "device-api-server get -o wide"],
   ["device-api-server describe gp", "device-api-server describe gpu-"],
+  ["device-api-server clear gpu-0 --type N", "device-api-server clear gpu-0 --type NVMLReady"],
   ["device-api-server simulate break gpu-", "device-api-server simulate break gpu-"],
   ["device-api-server get gpu-0 gpu-1 gp", "device-api-server get gpu-0 gpu-1 gpu-2"],
   ["device-api-server get --target some-f", "device-api-server get --target some-file"],

@@ -1,8 +1,8 @@
-import { GpuService } from "../../gen/device/v1alpha1/gpu_pb.ts";
 import { AdminService } from "../../gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { quoted, UsageError } from "../../server/flags-kinds.ts";
 import { parseFlags } from "../../server/flags-parse.ts";
 import { HELP_FLAG, targetOf, withClient } from "../client-flags.ts";
+import { fetchGpus } from "../gpus.ts";
 import { commandHelp } from "../help.ts";
 import { type Command, type CommandIo, EXIT_OK } from "../io.ts";
 import { complete, type NameSource } from "./engine.ts";
@@ -69,8 +69,15 @@ function askServer({ env }: CommandIo): NameSource {
   return {
     gpus: (target) =>
       ask(target, async (client) => {
-        const { gpuList } = await client.unary(GpuService.method.listGpus, {}, options);
-        return gpuList?.items.map(({ metadata }) => metadata?.name ?? "") ?? [];
+        const { list } = await fetchGpus(client, [], TIMEOUT_MS);
+        return list.items.map(({ metadata }) => metadata?.name ?? "");
+      }),
+    conditions: (target, gpu) =>
+      ask(target, async (client) => {
+        const { list } = await fetchGpus(client, gpu === undefined ? [] : [gpu], TIMEOUT_MS);
+        const types = list.items.flatMap(({ status }) => status?.conditions.map(({ type }) => type) ?? []);
+        // Ready is the server's own, and cannot be cleared.
+        return [...new Set(types)].filter((type) => type !== "Ready");
       }),
     providers: (target) =>
       ask(target, async (client) => {

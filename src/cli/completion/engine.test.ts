@@ -25,6 +25,8 @@ async function offered(words: readonly string[], env: CompletionContext["env"] =
       return ["gpu-0", "gpu-1", "other"];
     },
     providers: async () => ["monitor", "dcgm"],
+    conditions: async (_: string, gpu: string | undefined) =>
+      gpu === "gpu-1" ? ["NVMLReady", "MemoryHealthy"] : ["NVMLReady", "Other"],
   };
   const { candidates, files } = await complete(words, { commands: COMMANDS, names, env });
   return { texts: [...candidates.map(({ text }) => text), ...(files ? ["+files"] : [])], asked };
@@ -93,6 +95,12 @@ describe("the shell is offered", () => {
     [["get", "--check=t"], ["--check=true"]],
     [["get", "--nonsense=t"], []],
     [["get", "--timeout", ""], []],
+    [
+      ["clear", "gpu-1", "--type", ""],
+      ["NVMLReady", "MemoryHealthy"],
+    ],
+    [["clear", "--type=O"], ["--type=Other"]],
+    [["clear", "gpu-1", "--reason", ""], ["+files"]],
     [["get", "--target", "/tm"], ["+files"]],
     [["get", "--target=/tm"], ["+files"]],
     // A flag's value is no argument, and after "--" nothing is a flag.

@@ -1,8 +1,8 @@
 import { TARGET_VARIABLE } from "../../client/target.ts";
-import type { Flag, FlagTable } from "../../server/flags-kinds.ts";
+import type { FlagTable } from "../../server/flags-kinds.ts";
 import type { Environment } from "../../server/flags-parse.ts";
 import type { Command, Completes } from "../io.ts";
-import { FLAG_WORD, findFlag, type Line, readLine } from "./line.ts";
+import { FLAG_WORD, findFlag, type Line, type NamedFlag, readLine } from "./line.ts";
 
 /** What the shell may put in the place of the word under the cursor. */
 export interface Candidate {
@@ -21,6 +21,8 @@ export interface Completion {
 export interface NameSource {
   gpus(target: string): Promise<readonly string[]>;
   providers(target: string): Promise<readonly string[]>;
+  /** Types of conditions of the GPU of this name; undefined for all GPUs. */
+  conditions(target: string, gpu: string | undefined): Promise<readonly string[]>;
 }
 
 export interface CompletionContext {
@@ -48,30 +50,46 @@ export async function complete(words: readonly string[], context: CompletionCont
   const command = [...context.commands, HELP].find((candidate) => candidate.name === name);
   if (command === undefined) return matching([], current);
   const line = readLine(command.flags, words.slice(isNamed ? 1 : 0, -1));
-  if (line.pending !== undefined) return valuesOf(line.pending, "", current);
-  if (line.isOpen && current.startsWith("-")) return completeFlag(command.flags, line, current);
+  const place: Place = { command, line, context };
+  if (line.pending !== undefined) return await valuesOf(line.pending, { prefix: "", value: current }, place);
+  if (line.isOpen && current.startsWith("-")) return await completeFlag(current, place);
   return matching(await argumentsOf(command.completes, line, context), current);
 }
 
+/** Where the word under the cursor stands. */
+interface Place {
+  readonly command: Pick<Command, "flags" | "completes" | "completesValues">;
+  readonly line: Line;
+  readonly context: CompletionContext;
+}
+
 /** The name of a flag, or its value after "=". */
-function completeFlag(table: FlagTable, line: Line, current: string): Completion {
+async function completeFlag(current: string, place: Place): Promise<Completion> {
+  const table: FlagTable = place.command.flags;
   const [, written = "", value] = FLAG_WORD.exec(current) ?? [];
   if (value !== undefined) {
-    const flag = findFlag(table, written)?.[1];
+    const flag = findFlag(table, written);
     if (flag === undefined) return matching([], current);
-    return valuesOf(flag, current.slice(0, current.length - value.length), value);
+    return await valuesOf(flag, { prefix: current.slice(0, current.length - value.length), value }, place);
   }
   const names = Object.entries(table)
-    .filter(([name, flag]) => flag.kind === "list" || !line.given.has(name))
+    .filter(([name, flag]) => flag.kind === "list" || !place.line.given.has(name))
     .map(([name, { help }]) => ({ text: `--${name}`, help }));
   return matching(names, current);
 }
 
 /** `prefix` is what stands before the value in the same word. */
-function valuesOf(flag: Flag, prefix: string, value: string): Completion {
+async function valuesOf(
+  [name, flag]: NamedFlag,
+  { prefix, value }: { readonly prefix: string; readonly value: string },
+  { command, line, context }: Place,
+): Promise<Completion> {
+  const named = command.completesValues?.[name];
   const texts = flag.kind === "enum" ? flag.values : flag.kind === "bool" ? ["true", "false"] : [];
-  const all = texts.filter((text) => text !== "").map((text) => ({ text: prefix + text, help: "" }));
-  return { ...matching(all, prefix + value), files: flag.kind === "string" || flag.kind === "list" };
+  const known = named === undefined ? unused(texts, []) : await argumentsOf(named, line, context);
+  const all = known.map(({ text, help }) => ({ text: prefix + text, help }));
+  const files = named === undefined && (flag.kind === "string" || flag.kind === "list");
+  return { ...matching(all, prefix + value), files };
 }
 
 function commandNames(commands: readonly Command[]): readonly Candidate[] {
@@ -91,6 +109,8 @@ async function argumentsOf(
       return [];
     case "gpus":
       return first === undefined || completes.many ? unused(await names.gpus(target), line.positionals) : [];
+    case "conditions":
+      return unused(await names.conditions(target, first), []);
     case "providers":
       return first === undefined ? unused(await names.providers(target), []) : [];
     case "commands":
@@ -104,7 +124,7 @@ async function argumentsOf(
 }
 
 function unused(texts: readonly string[], used: readonly string[]): readonly Candidate[] {
-  return texts.filter((text) => !used.includes(text)).map((text) => ({ text, help: "" }));
+  return texts.filter((text) => text !== "" && !used.includes(text)).map((text) => ({ text, help: "" }));
 }
 
 function matching(candidates: readonly Candidate[], start: string): Completion {

@@ -1,9 +1,11 @@
 import type { Flag, FlagTable } from "../../server/flags-kinds.ts";
 
+export type NamedFlag = readonly [name: string, flag: Flag];
+
 /** The words of an unfinished command line, without the one under the cursor. */
 export interface Line {
   /** The flag whose value the next word is. */
-  readonly pending: Flag | undefined;
+  readonly pending: NamedFlag | undefined;
   /** By the flag's full name. */
   readonly given: ReadonlyMap<string, string>;
   readonly positionals: readonly string[];
@@ -33,12 +35,12 @@ export function readLine(table: FlagTable, words: readonly string[]): Line {
     if (found === undefined) continue;
     const [name, flag] = found;
     if (inline !== undefined || flag.kind === "bool") given.set(name, inline ?? "true");
-    else if (i + 1 === words.length) return { pending: flag, given, positionals, isOpen: true };
+    else if (i + 1 === words.length) return { pending: found, given, positionals, isOpen: true };
     else given.set(name, words[++i] ?? "");
   }
   return { pending: undefined, given, positionals, isOpen: true };
 }
 
-export function findFlag(table: FlagTable, written: string): readonly [name: string, flag: Flag] | undefined {
+export function findFlag(table: FlagTable, written: string): NamedFlag | undefined {
   return Object.entries(table).find(([name, flag]) => name === written || flag.short === written);
 }
