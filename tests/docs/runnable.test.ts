@@ -8,7 +8,10 @@ import { markdownPages, readPage } from "./pages.ts";
 /** Not part of the project or of every machine: a block that asks for one that is missing is skipped by name. */
 const TOOLS = ["grpcurl", "curl", "jq"];
 /** Pages that would be wrong without anybody noticing, if they lost their markers. */
-const MARKED = ["README.md", "docs/api/device-api-server.md", "docs/operations/page.md", "docs/operations/runbooks.md"];
+const MARKED = [
+  ...["README.md", "docs/api/device-api-server.md"],
+  ...["cli", "page", "runbooks"].map((name) => `docs/operations/${name}.md`),
+];
 
 const pages = markdownPages()
   .map((page) => ({ page, blocks: runnableBlocks(page, readPage(page)) }))
