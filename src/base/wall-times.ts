@@ -4,8 +4,8 @@ import type { Clock } from "./clock.ts";
 const JITTER_MS = 100;
 
 /**
- * Gives an instant of the monotonic clock as people read it, in milliseconds since 1970: the same every time it is asked,
- * until the wall clock leaps.
+ * Gives an instant of the monotonic clock as people read it, in milliseconds since 1970: the same every time it is
+ * asked, until the wall clock leaps.
  */
 export function createWallTimes(clock: Clock): (monotonicMs: number) => number {
   let heldMs = Number.NEGATIVE_INFINITY;

@@ -25,8 +25,8 @@ export interface Following {
 }
 
 /**
- * Goes on from the version, and from a new list wherever that is not possible. Resolves when it is stopped; rejects with
- * what a listener throws.
+ * Goes on from the version, and from a new list wherever that is not possible. Resolves when it is stopped; rejects
+ * with what a listener throws.
  */
 export async function keepFollowing(parts: Following, start: string): Promise<void> {
   const { client, feed, scheduler, events, timeoutMs, signal } = parts;

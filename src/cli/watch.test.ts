@@ -110,7 +110,7 @@ describe("watch", () => {
       11,
       "resource version 10 has expired: the history holds what follows version 7 up to 9; list again",
       1,
-      ": the server has not come to version 10: its last one is 9. Is it another server's? List again, or watch without",
+      "the server has not come to version 10: its last one is 9. Is it another server's? List again, or watch",
     ],
     [14, "the server is shutting down", 3, "cannot reach the server at"],
     [7, "not you", 1, "PERMISSION_DENIED: not you"],

@@ -72,8 +72,8 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
 }
 
 /**
- * A stream has no time limit, and where nothing changes it is silent: whether anybody answers at all is asked before it.
- * Later on the connection's keepalive tells. A server without the health service has answered, too.
+ * A stream has no time limit, and where nothing changes it is silent: whether anybody answers at all is asked before
+ * it. Later on the connection's keepalive tells. A server without the health service has answered, too.
  */
 async function checkAnswers(client: Connection, options: CallOptions): Promise<void> {
   try {

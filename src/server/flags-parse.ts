@@ -20,9 +20,10 @@ export interface ParsedFlags<T extends FlagTable> {
 type RawValue = string | number | boolean | readonly string[];
 
 /**
- * Go's syntax: one dash or two, `--name=value` or `--name value`, a bool without a value; and `-ojson`. Flags and other arguments may
- * stand in any order, and `--` ends the flags. A flag wins over its variable; of a flag given twice the last counts,
- * but a list grows. Throws UsageError. Reading stops at --help or --version, as in Go: they work beside a mistake.
+ * Go's syntax: one dash or two, `--name=value` or `--name value`, a bool without a value; and `-ojson`. Flags and other
+ * arguments may stand in any order, and `--` ends the flags. A flag wins over its variable; of a flag given twice the
+ * last counts, but a list grows. Throws UsageError. Reading stops at --help or --version, as in Go: they work beside a
+ * mistake.
  */
 export function parseFlags<T extends FlagTable>(table: T, args: readonly string[], env: Environment): ParsedFlags<T> {
   const given = new Map<string, RawValue>();
@@ -55,7 +56,7 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
   return { values: complete(table, given, env), positionals };
 }
 
-/** A letter and its value in one word, as kubectl takes -ojson; only of flags with a choice, and where nothing is so called. */
+/** A letter and its value in one word, as kubectl takes -ojson: of flags with a choice, where nothing is so called. */
 function joined(table: FlagTable, arg: string): readonly [string, string, string] | undefined {
   const [, letter = "", value = ""] = /^-([a-zA-Z])([^-=].*)$/.exec(arg) ?? [];
   const flag = Object.values(table).find(({ short }) => short === letter);
