@@ -112,6 +112,8 @@ describe("watch", () => {
       1,
       "the server has not come to version 10: its last one is 9. Is it another server's? List again, or watch",
     ],
+    [3, "resource_version: 9x is no version", 2, "device-api-server: resource_version: 9x is no version\n"],
+    [14, "Connection dropped", 3, "the connection was lost: the server has ended, or hangs. Is it running?"],
     [14, "the server is shutting down", 3, "cannot reach the server at"],
     [7, "not you", 1, "PERMISSION_DENIED: not you"],
     [12, "no such method", 1, "Is the server older than this program?"],
