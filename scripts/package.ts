@@ -1,6 +1,7 @@
 /**
  * Makes the deb and the rpm with nfpm: in dist/packages of the binary that is there, or with --arch=arm64 or
- * --arch=amd64 in a folder of its own below it, of one for that machine.
+ * --arch=amd64 in a folder of its own below it, of one for that machine. With --version=0.0.1 they say so, and are in a
+ * folder of that name: an upgrade is tried with them.
  */
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -11,13 +12,19 @@ import { putBinary } from "./image/binary.ts";
 
 const FOLDER = resolve("dist/packages");
 
-const { values } = parseArgs({ options: { arch: { type: "string", default: "" } } });
+const { values } = parseArgs({
+  options: { arch: { type: "string", default: "" }, version: { type: "string", default: packageJson.version } },
+});
 const arch = archOf(values.arch);
 if (Bun.which("nfpm") === null) {
   console.error("package: nfpm is missing; it is made from its Go module, which takes Go");
   process.exit(1);
 }
-const output = isForeign(arch) ? join(FOLDER, arch.image) : FOLDER;
+const output = join(
+  FOLDER,
+  isForeign(arch) ? arch.image : "",
+  values.version === packageJson.version ? "" : values.version,
+);
 mkdirSync(output, { recursive: true });
 const stage = mkdtempSync(resolve("dist/tmp.package-"));
 try {
@@ -34,7 +41,7 @@ try {
 function make(packager: string): string {
   const done = Bun.spawnSync(["nfpm", "package", "-f", "packaging/nfpm.yaml", "-p", packager, "-t", `${output}/`], {
     cwd: stage,
-    env: { ...process.env, PACKAGE_ARCH: arch.image, PACKAGE_VERSION: packageJson.version },
+    env: { ...process.env, PACKAGE_ARCH: arch.image, PACKAGE_VERSION: values.version },
     stderr: "inherit",
   });
   if (!done.success) throw new Error(`nfpm made no ${packager}`);
