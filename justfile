@@ -98,11 +98,10 @@ export ZIG_DEBUG_CMD := "1"
 @chart-test: build
     exec bun scripts/test.ts chart
 
-# the chart and the image on a real Kubernetes node of its own; needs root, Go and containerd, and says what else
+# the chart on a real Kubernetes node of its own; load: the pod's use under load; interrupted: what is left; --docs
 [no-exit-message]
-@test-cluster: build
-    bun scripts/go-tools.ts helm helm3
-    exec bun tests/cluster/run.ts
+@test-cluster *arguments: build
+    exec bun tests/cluster/run.ts "$@"
 
 # make the npm package of the SDK, dist/sdk; --repository=URL: where it is published from
 [no-exit-message]

@@ -1,9 +1,9 @@
 /**
  * Makes the named tools, or all of them, from their Go modules into .tools/bin, for the tests that need them; says in
- * one line each what it did. Without Go the tests that need a tool are skipped by name. Go checks what it loads against
+ * one line each what it makes, and what it did. Without Go the tests that need a tool are skipped by name. Go checks what it loads against
  * the public checksum database.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { seconds } from "./process.ts";
 
@@ -39,10 +39,12 @@ function provide(name: string, { module, version }: GoTool): string {
   }
   if (Bun.which("go") === null) return "not made, there is no Go toolchain";
   const started = performance.now();
+  console.log(`${name}: building ${version} from its Go module, 1 to 5 minutes on 2 cores`);
   mkdirSync(BIN, { recursive: true });
   mkdirSync(STAMPS, { recursive: true });
-  // In a folder of its own: two tools may have one name.
-  const folder = mkdtempSync(`${BIN}/.go-`);
+  // In a folder of its own: two tools may have one name. One that was left by a build that was killed is used anew.
+  const folder = `${BIN}/.go-${name}`;
+  rmSync(folder, { recursive: true, force: true });
   const env = { ...process.env, GOBIN: folder, GOFLAGS: "-trimpath", CGO_ENABLED: "0" };
   const done = Bun.spawnSync(["go", "install", "-ldflags=-s -w", `${module}@${version}`], { env, stderr: "pipe" });
   if (done.success) {

@@ -1,6 +1,6 @@
 /**
- * `just image`: the image for one architecture as an OCI archive, dist/image/device-api-server-ARCH.tar, which skopeo,
- * podman, `ctr images import` and `docker load` take. By default everything is built in the Containerfile, on the
+ * `just image`: the image for one architecture as an OCI archive, dist/image/device-api-server-ARCH.tar (or in --folder),
+ * which skopeo, podman, `ctr images import` and `docker load` take. By default everything is built in the Containerfile, on the
  * public base; with --offline the base is made from Debian's packages and the binary is the one in dist.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +13,6 @@ import { makeBase } from "./base.ts";
 import { putBinary } from "./binary.ts";
 import { must } from "./tools.ts";
 
-const FOLDER = "dist/image";
 const NAME = "localhost/device-api-server";
 const LOCAL_BASE = "localhost/device-api-server-base:local";
 
@@ -31,12 +30,14 @@ if (import.meta.main) {
       base: { type: "string" },
       builder: { type: "string" },
       tag: { type: "string", default: packageJson.version },
+      folder: { type: "string", default: "dist/image" },
     },
   });
   const started = performance.now();
   const arch = archOf(values.arch);
-  mkdirSync(FOLDER, { recursive: true });
-  const settings = { arch, tag: values.tag, base: values.base, builder: values.builder };
+  const folder = resolve(values.folder);
+  mkdirSync(folder, { recursive: true });
+  const settings = { arch, tag: values.tag, base: values.base, builder: values.builder, folder };
   const built = values.offline ? buildOffline(settings) : buildOnline(settings);
   say(`built ${NAME}:${values.tag} for ${arch.image} in ${seconds(performance.now() - started)}`);
   console.log(`${built.archive} ${built.digest}`);
@@ -48,6 +49,8 @@ interface Settings {
   /** The image to build on, and the one to build in; undefined: the Containerfile's. */
   readonly base: string | undefined;
   readonly builder: string | undefined;
+  /** Where the archive goes, and what it is made of meanwhile. */
+  readonly folder: string;
 }
 
 function buildOnline(settings: Settings): Built {
@@ -63,12 +66,12 @@ function buildOnline(settings: Settings): Built {
 
 function buildOffline(settings: Settings): Built {
   if (Bun.which("buildah") === null) throw new Error("buildah is not installed; it is needed for --offline");
-  const context = mkdtempSync(resolve(FOLDER, "tmp.context-"));
+  const context = mkdtempSync(join(settings.folder, "tmp.context-"));
   try {
     copyFileSync("Containerfile", join(context, "Containerfile"));
     putBinary(settings.arch, join(context, "prebuilt", settings.arch.image, "device-api-server"));
     return withBuildah(settings, (run) => {
-      const base = settings.base ?? localBase(run, settings.arch, context);
+      const base = settings.base ?? localBase(run, settings, context);
       run.build(context, join(context, "Containerfile"), { BASE: base, BINARY: "prebuilt", BUILDER: "scratch" });
     });
   } finally {
@@ -76,8 +79,8 @@ function buildOffline(settings: Settings): Built {
   }
 }
 
-function localBase(run: Buildah, arch: Arch, context: string): string {
-  copyFileSync(makeBase(arch, FOLDER), join(context, "base.tar"));
+function localBase(run: Buildah, { arch, folder }: Settings, context: string): string {
+  copyFileSync(makeBase(arch, folder), join(context, "base.tar"));
   writeFileSync(join(context, "Containerfile.base"), "FROM scratch\nADD base.tar /\n");
   run.build(context, join(context, "Containerfile.base"), {}, LOCAL_BASE);
   return LOCAL_BASE;
@@ -88,8 +91,8 @@ interface Buildah {
 }
 
 /** In a store of its own, which goes afterwards: what is built does not depend on what was built before. */
-function withBuildah({ arch, tag }: Settings, task: (run: Buildah) => void): Built {
-  const store = mkdtempSync(resolve(FOLDER, "tmp.store-"));
+function withBuildah({ arch, tag, folder }: Settings, task: (run: Buildah) => void): Built {
+  const store = mkdtempSync(join(folder, "tmp.store-"));
   const buildah = ["buildah", "--storage-driver=vfs", `--root=${store}/root`, `--runroot=${store}/run`];
   try {
     task({
@@ -100,7 +103,7 @@ function withBuildah({ arch, tag }: Settings, task: (run: Buildah) => void): Bui
         must([...buildah, "build", ...fixed, ...buildArgs(args), "--tag", name, "--file", file, context]);
       },
     });
-    const archive = archiveOf(arch);
+    const archive = archiveOf(arch, folder);
     rmSync(archive, { force: true });
     must([
       ...buildah,
@@ -115,9 +118,9 @@ function withBuildah({ arch, tag }: Settings, task: (run: Buildah) => void): Bui
   }
 }
 
-function withDocker({ arch, tag }: Settings, args: Readonly<Record<string, string>>): Built {
-  const archive = archiveOf(arch);
-  const metadata = resolve(FOLDER, `metadata-${arch.image}.json`);
+function withDocker({ arch, tag, folder }: Settings, args: Readonly<Record<string, string>>): Built {
+  const archive = archiveOf(arch, folder);
+  const metadata = join(folder, `metadata-${arch.image}.json`);
   const output = `type=oci,dest=${archive},rewrite-timestamp=true,name=${NAME}:${tag}`;
   const fixed = [`--platform=linux/${arch.image}`, "--provenance=false", "--build-arg=SOURCE_DATE_EPOCH=0"];
   const files = ["--file=Containerfile", `--output=${output}`, `--metadata-file=${metadata}`];
@@ -125,8 +128,8 @@ function withDocker({ arch, tag }: Settings, args: Readonly<Record<string, strin
   return { archive, digest: String(JSON.parse(readFileSync(metadata, "utf8"))["containerimage.digest"]) };
 }
 
-function archiveOf(arch: Arch): string {
-  return resolve(FOLDER, `device-api-server-${arch.image}.tar`);
+function archiveOf(arch: Arch, folder: string): string {
+  return join(folder, `device-api-server-${arch.image}.tar`);
 }
 
 function buildArgs(args: Readonly<Record<string, string>>): string[] {

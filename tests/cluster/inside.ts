@@ -1,34 +1,58 @@
-/** The part of `just test-cluster` that runs in namespaces of its own: inside.ts BIN FOLDER */
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+/** The part of `just test-cluster` that runs in namespaces of its own: inside.ts BIN FOLDER PART [--docs] */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createFakeNvml } from "../../src/testing/fake-nvml.ts";
+import { writeLoad, writeSteps } from "./docs.ts";
 import { startCluster } from "./node.ts";
+import { run as runCommand } from "./processes.ts";
+import { loadResult, loadSteps } from "./steps-load.ts";
 import { monitoringSteps } from "./steps-monitoring.ts";
+import { freshNvml, nvmlSteps } from "./steps-nvml.ts";
 import { pageSteps } from "./steps-page.ts";
-import { goodbye, type Scene, serverSteps } from "./steps-server.ts";
+import { goodbye, images, type Scene, type Step, serverSteps } from "./steps-server.ts";
 import { valueSteps } from "./steps-values.ts";
 
-const [bin = "", folder = ""] = process.argv.slice(2);
-const results: { readonly name: string; readonly seconds: number; readonly failure?: string }[] = [];
+export interface Result {
+  readonly name: string;
+  readonly seconds: number;
+  readonly failure?: string;
+}
+
+const PARTS: Readonly<Record<string, readonly Step[]>> = {
+  all: [images, ...serverSteps, ...nvmlSteps, ...pageSteps, ...monitoringSteps, ...valueSteps, freshNvml, goodbye],
+  load: [images, freshNvml, ...loadSteps, goodbye],
+};
+
+/** Of each program's log, where a step has failed: the logs go with the folder (unless --keep). */
+const LOG_LINES = 8;
+
+const [bin = "", folder = "", part = "", ...options] = process.argv.slice(2);
+const results: Result[] = [];
 
 const run = join(folder, "run");
 mkdirSync(run);
 const started = performance.now();
-const cluster = await startCluster(bin, run);
-const scene: Scene = { cluster, bin, folder, run };
-try {
-  record("control plane, containerd and kubelet are up", started);
-  for (const { name, play } of [...serverSteps, ...pageSteps, ...monitoringSteps, ...valueSteps, goodbye])
-    await step(name, () => play(scene));
-} finally {
-  await cluster[Symbol.asyncDispose]();
-}
+const driver = createFakeNvml({ gpus: 8 });
+// Any uid may have it: the library counts its calls in its control file.
+await runCommand(["chmod", "-R", "a+rwX", driver.root]);
+const cluster = await startCluster(bin, run, driver.root);
+const scene: Scene = { cluster, bin, folder, run, driver };
+record("control plane, containerd and kubelet are up", started);
+for (const { name, play } of PARTS[part] ?? []) await step(name, () => play(scene));
 
 const failed = results.filter(({ failure }) => failure !== undefined);
 console.log(`all in ${seconds(started)} s`);
 if (failed.length > 0) {
-  for (const log of readdirSync(run).filter((name) => name.endsWith(".log"))) console.log(`log: ${join(run, log)}`);
+  for (const log of readdirSync(run).filter((name) => name.endsWith(".log"))) {
+    const lines = readFileSync(join(run, log), "utf8").trimEnd().split("\n").slice(-LOG_LINES);
+    console.log(`end of ${log}:\n${lines.join("\n").replace(/^/gm, "    ")}`);
+  }
 }
 writeFileSync("dist/cluster-result.json", `${JSON.stringify(results, undefined, 2)}\n`);
+if (options.includes("--docs") && failed.length === 0) {
+  if (part === "all") writeSteps(results, seconds(started));
+  else writeLoad(loadResult());
+}
 console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
 process.exit(failed.length === 0 ? 0 : 1);
 

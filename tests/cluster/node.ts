@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Processes, run, tryRun, until } from "./processes.ts";
 
 /** A Kubernetes cluster of one node: the real control plane, kubelet, containerd and runc, in namespaces of its own. */
-export interface Cluster extends AsyncDisposable {
+export interface Cluster {
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
   kubectl(...args: readonly string[]): Promise<string>;
@@ -21,13 +21,16 @@ const API = "https://127.0.0.1:16443";
 const TOKEN = "admin-token";
 export const PAUSE_IMAGE = "localhost/pause:3.10";
 
-/** Expects namespaces of its own for mounts and network; `bin` holds the binaries of parts.ts. */
-export async function startCluster(bin: string, folder: string): Promise<Cluster> {
+/**
+ * Expects namespaces of its own for mounts, processes and network, whose end is the cluster's. `bin` holds the binaries
+ * of parts.ts; `driver` is the root of the scripted library.
+ */
+export async function startCluster(bin: string, folder: string, driver: string): Promise<Cluster> {
   const env = { KUBECONFIG: join(folder, "kubeconfig"), PATH: `${bin}:${process.env["PATH"]}`, HOME: folder };
   const processes = new Processes(folder);
   await network();
   await startControlPlane(processes, bin, folder);
-  await startNode(processes, bin, folder);
+  await startNode(processes, bin, folder, driver);
   const kubectl = (...args: readonly string[]) => run([join(bin, "kubectl"), ...args], env);
   const ctr = ["ctr", "--address", join(folder, "containerd.sock"), "--namespace", "k8s.io"];
   return {
@@ -43,15 +46,6 @@ export async function startCluster(bin: string, folder: string): Promise<Cluster
       await run([...ctr, "images", "import", "--snapshotter", "native", archive]);
     },
     check: () => processes.check(),
-    async [Symbol.asyncDispose]() {
-      // kubelet first, or it starts anew what is ended here.
-      await run(["pkill", "-TERM", "-f", `--kubeconfig=${folder}/kubeconfig --hostname-override`]).catch(() => "");
-      const { out } = await tryRun([...ctr, "tasks", "list", "--quiet"]);
-      for (const task of out.split("\n").filter((line) => line !== "")) {
-        await tryRun([...ctr, "tasks", "delete", "--force", task]);
-      }
-      await processes[Symbol.asyncDispose]();
-    },
   };
 }
 
@@ -124,7 +118,8 @@ function kubeconfig(): string {
   });
 }
 
-async function startNode(processes: Processes, bin: string, folder: string): Promise<void> {
+async function startNode(processes: Processes, bin: string, folder: string, driver: string): Promise<void> {
+  writeFileSync(join(folder, "nvidia-runtime"), nvidiaRuntime(driver), { mode: 0o755 });
   writeFileSync(join(folder, "containerd.toml"), containerdConfig(folder));
   mkdirSync(join(folder, "cni"));
   writeFileSync(join(folder, "cni/10-bridge.conflist"), JSON.stringify(CNI));
@@ -145,7 +140,7 @@ async function startNode(processes: Processes, bin: string, folder: string): Pro
   ]);
 }
 
-/** kubelet writes kernel settings and below /var: both into this run's folder instead. */
+/** kubelet and containerd write kernel settings and below /var and /run: all into this run's folder instead. */
 async function hideHost(folder: string): Promise<void> {
   const settings: Readonly<Record<string, string>> = {
     "vm/overcommit_memory": "1",
@@ -160,8 +155,7 @@ async function hideHost(folder: string): Promise<void> {
     writeFileSync(file, value);
     await run(["mount", "--bind", file, `/proc/sys/${name}`]);
   }
-  for (const path of ["/var/lib/kubelet", "/var/log", "/run", "/var/lib/cni"]) {
-    mkdirSync(path, { recursive: true });
+  for (const path of ["/var/lib", "/var/log", "/run"]) {
     const own = join(folder, path.slice(1).replaceAll("/", "-"));
     mkdirSync(own);
     await run(["mount", "--bind", own, path]);
@@ -190,7 +184,15 @@ state = "${folder}/containerd/state"
       runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia]
       runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia.options]
+        BinaryName = "${folder}/nvidia-runtime"
 `;
+}
+
+/** What stands in the place of NVIDIA's container runtime. */
+function nvidiaRuntime(driver: string): string {
+  const edit = ["bun", join(import.meta.dir, "nvidia-runtime.ts"), driver].map((word) => `'${word}'`).join(" ");
+  return `#!/bin/sh\n${edit} "$@" && exec runc "$@"\n`;
 }
 
 const CNI = {

@@ -6,8 +6,8 @@ export class Reflector implements Disposable {
   readonly #target: string;
   #client: TestClient;
   #stopped = false;
-  /** By name: the status of Ready, and the version it was seen at. */
-  readonly gpus = new Map<string, { readonly ready: string; readonly version: bigint }>();
+  /** What it holds, by name. */
+  readonly gpus = new Map<string, Gpu>();
   lists = 0;
   /** Versions must rise within one life of the server. */
   readonly faults: string[] = [];
@@ -37,7 +37,7 @@ export class Reflector implements Disposable {
     const { gpuList } = await this.#client.call(GpuService.method.listGpus, {});
     this.lists++;
     this.gpus.clear();
-    for (const gpu of gpuList?.items ?? []) this.#set(gpu);
+    for (const gpu of gpuList?.items ?? []) this.gpus.set(gpu.metadata?.name ?? "", gpu);
     let version = BigInt(gpuList?.metadata?.resourceVersion ?? "0");
     const watch = this.#client.stream(GpuService.method.watchGpus, { opts: { resourceVersion: `${version}` } });
     for (let seen = 0; ; seen++) {
@@ -47,14 +47,9 @@ export class Reflector implements Disposable {
       const next = event.object.resourceVersion;
       if (next <= version) this.faults.push(`version ${next} after ${version}`);
       version = next;
-      if (event.type === "DELETED") this.gpus.delete(event.object.metadata?.name ?? "");
-      else this.#set(event.object);
+      const name = event.object.metadata?.name ?? "";
+      if (event.type === "DELETED") this.gpus.delete(name);
+      else this.gpus.set(name, event.object);
     }
-  }
-
-  #set(gpu: Gpu): void {
-    const ready = gpu.status?.conditions.find(({ type }) => type === "Ready");
-    const said = ready === undefined ? "" : `${ready.status} ${ready.reason}`;
-    this.gpus.set(gpu.metadata?.name ?? "", { ready: said, version: gpu.resourceVersion });
   }
 }

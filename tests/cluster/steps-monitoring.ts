@@ -24,17 +24,17 @@ export const monitoringSteps: readonly Step[] = [
   {
     name: "ServiceMonitor and PrometheusRule are accepted by the operator's resource definitions",
     async play(scene) {
-      const { cluster, folder } = scene;
-      const files = readdirSync(join(folder, "crds")).filter((name) =>
+      const { cluster, bin } = scene;
+      const files = readdirSync(join(bin, "crds")).filter((name) =>
         /_(servicemonitors|podmonitors|prometheusrules)\./.test(name),
       );
-      for (const file of files) await cluster.kubectl("apply", "--server-side", "-f", join(folder, "crds", file));
+      for (const file of files) await cluster.kubectl("apply", "--server-side", "-f", join(bin, "crds", file));
       await cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s");
       await helmUpgrade(scene, REUSE, ...MONITORING);
       await cluster.kubectl("get", "servicemonitor,prometheusrule", RELEASE, ...WHERE);
       const bad = await tryRun(
         [
-          join(scene.bin, "kubectl"),
+          join(bin, "kubectl"),
           "patch",
           "servicemonitor",
           RELEASE,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { followStream } from "../support/event-stream.ts";
 import { until } from "./processes.ts";
-import { NAMESPACE, playOnDriver, type Scene, type Step, serverPod } from "./steps-server.ts";
+import { NAMESPACE, type Scene, type Step, serverPod } from "./steps-server.ts";
 
 const LOCAL_PORT = 18_082;
 const UI_PORT = 8_082;
@@ -11,7 +11,7 @@ export const pageSteps: readonly Step[] = [
 ];
 
 async function forward(scene: Scene): Promise<void> {
-  const { cluster, bin } = scene;
+  const { cluster, bin, driver } = scene;
   const { metadata, status } = await serverPod(scene);
   const command = ["port-forward", "--namespace", NAMESPACE, `pod/${metadata.name}`, `${LOCAL_PORT}:${UI_PORT}`];
   const child = Bun.spawn([join(bin, "kubectl"), ...command], {
@@ -25,7 +25,7 @@ async function forward(scene: Scene): Promise<void> {
     if (!html.includes("<title>GPUs</title>")) throw new Error(`the page is ${html.slice(0, 200)}`);
     using stream = await followStream(url);
     await stream.until(() => stream.data("synced").length === 1 && stream.data("ADDED").length === 8, "8 GPUs");
-    playOnDriver("gpu 5 remap_pending=1");
+    driver.command("gpu 5 temperature=90");
     await stream.until(() => stream.data("MODIFIED").length > 0, "a fault that is played now");
     const direct = await fetch(`http://${status.podIP}:${UI_PORT}/`, { signal: AbortSignal.timeout(5_000) }).then(
       () => "answered",
