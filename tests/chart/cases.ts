@@ -26,7 +26,7 @@ export const GO_CHART_VALUES: Values = {
   podLabels: {},
   podSecurityContext: {},
   securityContext: { readOnlyRootFilesystem: true },
-  resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "200m", memory: "256Mi" } },
+  resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { cpu: "500m", memory: "256Mi" } },
   nodeSelector: { "nvidia.com/gpu.present": "true" },
   tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
   affinity: {},

@@ -11,7 +11,9 @@ interface Spec {
 }
 
 const [driver = "", ...args] = process.argv.slice(2);
-const LIBRARY = "/usr/lib64/libnvidia-ml.so.1";
+const LIBRARY = "libnvidia-ml.so.1";
+/** Where NVIDIA's puts libraries in an image of Debian's packages. */
+const FOLDER = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
 const CONTROL = "/run/scripted-driver";
 
 if (args.includes("create")) {
@@ -21,7 +23,12 @@ if (args.includes("create")) {
   if (visible === "NVIDIA_VISIBLE_DEVICES=all") {
     spec.process.env.push(`FAKE_NVML_CONTROL=${CONTROL}/control`);
     spec.mounts.push(
-      { destination: LIBRARY, type: "bind", source: join(driver, LIBRARY), options: ["bind", "ro"] },
+      {
+        destination: join(FOLDER, LIBRARY),
+        type: "bind",
+        source: join(driver, "usr/lib64", LIBRARY),
+        options: ["bind", "ro"],
+      },
       { destination: CONTROL, type: "bind", source: driver, options: ["bind", "rw"] },
     );
     writeFileSync(path, JSON.stringify(spec));

@@ -93,6 +93,9 @@ async function namesFromDriver(scene: Scene): Promise<void> {
   const names = await until(`${GPUS} GPUs`, async () => {
     const names = (await list(scene)).map(({ name }) => name ?? "");
     return names.length === GPUS ? names : undefined;
+  }).catch(async (error) => {
+    const log = await scene.cluster.kubectl("logs", `daemonset/${RELEASE}`, ...WHERE, "--tail=5");
+    throw new Error(`${error}; the server says:\n${log}`);
   });
   must(
     names.every((name) => name.startsWith("GPU-")),
