@@ -29,12 +29,12 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "controller-gen": "sigs.k8s.io/controller-tools/cmd/controller-gen",
 };
 
-/** From the Prometheus operator's types, whose sources are among the tools; `./` of nothing else. */
+/** What the resource definitions are made from; tools/doc.go keeps them among the modules. */
 const OPERATOR_TYPES = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1";
 
 /**
- * The folder of the binaries, with the operator's resource definitions in `crds`; makes them where they are missing, and
- * says how far it is. `owner` tells an unfinished folder of this run from one of another.
+ * The folder of the binaries, with the operator's resource definitions in `crds`; makes them where they are missing,
+ * and says how far it is. `owner` tells an unfinished folder of this run from one of another.
  */
 export function provideParts(owner: string, say: (line: string) => void): string {
   const sums = readFileSync(join(TOOLS, "go.sum"), "utf8");

@@ -1,6 +1,6 @@
 /**
- * The part of `just test-cluster` that still has this machine's network: makes the parts of the node and the images, and
- * becomes the node. prepare.ts FOLDER PART [--docs]
+ * The part of `just test-cluster` that still has this machine's network: makes the parts of the node and the images,
+ * and becomes the node. prepare.ts FOLDER PART [--docs]
  */
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";

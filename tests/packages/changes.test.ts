@@ -48,7 +48,7 @@ describe.skipIf(obstacle !== undefined)(`changes of the packages${obstacle ? ` (
     const present = () => packager.install(packageFile(name));
 
     describe.skipIf(Bun.which(tool) === null)(name, () => {
-      test("an upgrade, a downgrade and the same again restart the service, and keep settings and folders", async () => {
+      test("an upgrade, a downgrade and the same again restart the service and keep its settings", async () => {
         await quietly(machine, earlier());
         expect(await stateOf(machine)).toBe("enabled active");
         await machine.must("sh", "-c", `echo DEVICE_API_HEALTH_PORT=18081 >> ${SETTINGS}`);
