@@ -1,7 +1,7 @@
 /**
  * Makes the named tools, or all of them, from their Go modules into .tools/bin, for the tests that need them; says in
- * one line each what it makes, and what it did. Without Go the tests that need a tool are skipped by name. Go checks what it loads against
- * the public checksum database.
+ * one line each what it makes, and what it did. Without Go the tests that need a tool are skipped by name. Go checks
+ * what it loads against the public checksum database.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";

@@ -1,7 +1,8 @@
 /**
- * `just image`: the image for one architecture as an OCI archive, dist/image/device-api-server-ARCH.tar (or in --folder),
- * which skopeo, podman, `ctr images import` and `docker load` take. By default everything is built in the Containerfile, on the
- * public base; with --offline the base is made from Debian's packages and the binary is the one in dist.
+ * `just image`: the image for one architecture as an OCI archive, device-api-server-ARCH.tar in dist/image or --folder,
+ * which skopeo, podman, `ctr images import` and `docker load` take. By default everything is built in the
+ * Containerfile, on the public base; with --offline the base is made from Debian's packages and the binary is the one
+ * in dist.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -41,7 +41,8 @@ const CASES: readonly Case[] = [
   {
     name: "SIGTERM at the images",
     after: /^making the images/m,
-    end: (runner) => runner.kill("SIGTERM"),
+    // In the midst of buildah's work.
+    end: (runner) => setTimeout(() => runner.kill("SIGTERM"), 6_000),
     exitCode: 143,
   },
   { name: "a part of the node that dies", after: UP, end: (_, pid) => killEtcd(pid), exitCode: 1 },
