@@ -50,12 +50,14 @@ export class GrpcExchange implements StreamEvents {
   readonly #bytesMax: number;
   readonly #isSingle: boolean;
   readonly #reader: MessageReader;
-  /** Messages that are here and not delivered: one is being unpacked, or whoever takes them has paused. */
-  #pending: WireMessage[] = [];
+  /** The one message of a request, which is not unpacked before the request is complete. */
+  #postponed: WireMessage | undefined;
   /** Bytes that came and whose window the client does not have back. */
   #unconsumed = 0;
   #hasEnded = false;
   #hasHeaders = false;
+  #isHalfClosed = false;
+  #isDelivering = false;
   #isInflating = false;
   #isPaused = false;
   #isBroken = false;
@@ -139,21 +141,14 @@ export class GrpcExchange implements StreamEvents {
       this.#consumed(this.#unconsumed);
       return;
     }
-    try {
-      this.#reader.read(bytes, this.#onMessage);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      this.#break(error);
-    }
+    this.#reader.add(bytes);
+    this.#deliver();
+    this.#reader.keep();
   }
 
   end(): void {
     this.#hasEnded = true;
-    if (this.#isBroken) return;
-    if (this.#reader.isMidMessage) {
-      this.#break(new StatusError("INVALID_ARGUMENT", "the request ends in the middle of a message"));
-    } else if (this.#isIdle) this.#events.halfClose();
-    else this.#deliver();
+    this.#deliver();
   }
 
   drained(): void {
@@ -162,34 +157,52 @@ export class GrpcExchange implements StreamEvents {
 
   closed(): void {
     this.#isBroken = true;
-    this.#pending = [];
-    this.#consumed(this.#unconsumed);
     this.#events.closed();
   }
 
-  get #isIdle(): boolean {
-    return this.#pending.length === 0 && !this.#isInflating;
-  }
-
-  readonly #onMessage = (message: WireMessage): void => {
-    if (this.#isBroken) return;
-    if (this.#isIdle && !this.#isPaused && !message.isCompressed) this.#hand(message.bytes, message.bytes.length);
-    else {
-      this.#pending.push(message);
-      this.#deliver();
-    }
-  };
-
+  /** Hands over what is here, until it has to wait: for more of it, for whoever takes it, or for a message to unpack. */
   #deliver(): void {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
     while (!this.#isPaused && !this.#isInflating && !this.#isBroken) {
-      const message = this.#pending[0];
-      // A few bytes may unpack to millions: not before the caller has done its part.
-      if (message === undefined || (message.isCompressed && this.#isSingle && !this.#hasEnded)) return;
-      this.#pending.shift();
+      const message = this.#next();
+      if (message === undefined) {
+        this.#rest();
+        break;
+      }
       if (message.isCompressed) this.#inflate(message);
       else this.#hand(message.bytes, message.bytes.length);
-      if (this.#hasEnded && this.#isIdle && !this.#isBroken) this.#events.halfClose();
     }
+    this.#isDelivering = false;
+  }
+
+  #next(): WireMessage | undefined {
+    let message = this.#postponed;
+    this.#postponed = undefined;
+    try {
+      message ??= this.#reader.next();
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      this.#break(error);
+    }
+    // A few bytes may unpack to millions: not before the caller has done its part.
+    if (message?.isCompressed !== true || !this.#isSingle || this.#hasEnded) return message;
+    this.#postponed = message;
+    return undefined;
+  }
+
+  /** There is no whole message left. */
+  #rest(): void {
+    if (this.#isBroken) return;
+    if (!this.#hasEnded) this.#stream.want(this.#reader.missingBytes);
+    else if (this.#reader.isEmpty) this.#halfClose();
+    else this.#break(new StatusError("INVALID_ARGUMENT", "the request ends in the middle of a message"));
+  }
+
+  #halfClose(): void {
+    if (this.#isHalfClosed) return;
+    this.#isHalfClosed = true;
+    this.#events.halfClose();
   }
 
   #inflate(message: WireMessage): void {
@@ -202,7 +215,6 @@ export class GrpcExchange implements StreamEvents {
       (bytes) => {
         if (!done()) return;
         this.#hand(bytes, message.bytes.length);
-        if (this.#hasEnded && this.#isIdle && !this.#isBroken) this.#events.halfClose();
         this.#deliver();
       },
       (error: unknown) => {
@@ -218,7 +230,7 @@ export class GrpcExchange implements StreamEvents {
 
   #break(status: StatusError): void {
     this.#isBroken = true;
-    this.#pending = [];
+    this.#postponed = undefined;
     this.#consumed(this.#unconsumed);
     this.#events.broken(status);
   }

@@ -1,21 +1,28 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import fc from "fast-check";
 import { frame } from "../../tests/support/http2-client.ts";
 import { StatusError } from "../base/status-error.ts";
-import { MessageReader } from "./grpc-messages.ts";
+import { MessageReader, type WireMessage } from "./grpc-messages.ts";
 
 const LIMIT = 1_000;
 
 function setUp() {
   const messages: unknown[] = [];
   const reader = new MessageReader(LIMIT);
-  const read = (bytes: Buffer) =>
-    reader.read(bytes, ({ isCompressed, bytes: of }) => {
+  const read = (bytes: Buffer) => {
+    for (const { isCompressed, bytes: of } of readAll(reader, bytes))
       messages.push([isCompressed, of.toString("latin1")]);
-    });
+  };
   return { reader, messages, read };
 }
 
+function* readAll(reader: MessageReader, bytes: Buffer): Generator<WireMessage> {
+  reader.add(bytes);
+  for (let message = reader.next(); message !== undefined; message = reader.next()) yield message;
+  reader.keep();
+}
+
+const bytesIn = (reader: MessageReader, bytes: Buffer) => [...readAll(reader, bytes)].map((message) => message.bytes);
 const codeOf = (run: () => void) => {
   try {
     run();
@@ -36,15 +43,40 @@ test("messages are what was sent, wherever the frames of it end", () => {
         read(rest.subarray(0, cut));
         rest = rest.subarray(cut);
       }
-      // Where a message has begun, and only there.
+      // Where no message has begun, and only there.
       const ends = sent.map((_, i) => sent.slice(0, i + 1).reduce((sum, { bytes }) => sum + 5 + bytes.length, 0));
-      expect(reader.isMidMessage).toBe(![0, ...ends].includes(whole - rest.length));
+      expect(reader.isEmpty).toBe([0, ...ends].includes(whole - rest.length));
       read(rest);
 
       expect(messages).toEqual(sent.map(({ bytes, flag }) => [flag === 1, Buffer.from(bytes).toString("latin1")]));
-      expect(reader.isMidMessage).toBe(false);
+      expect(reader.isEmpty).toBe(true);
     }),
   );
+});
+
+test("so much is missing as the message that has begun is longer than what is here", () => {
+  const { reader, read } = setUp();
+  const bytes = frame(Buffer.alloc(500));
+  const missing = [0, 4, 5, 300, 504, 505].map((at, i, all) => {
+    read(bytes.subarray(all[i - 1] ?? 0, at));
+    return reader.missingBytes;
+  });
+  expect(missing).toEqual([0, 0, 500, 205, 1, 0]);
+});
+
+test("what was added while nobody asked for messages is all there", () => {
+  const { reader, messages, read } = setUp();
+  const texts = Array.from({ length: 200 }, (_, i) => "x".repeat(i));
+  for (const text of texts) {
+    const bytes = frame(Buffer.from(text));
+    for (const part of [bytes.subarray(0, 3), bytes.subarray(3)]) {
+      reader.add(part);
+      reader.keep();
+      part.fill(0xff);
+    }
+  }
+  read(Buffer.alloc(0));
+  expect(messages).toEqual(texts.map((text) => [false, text]));
 });
 
 test("a message that comes byte by byte is whole in the end", () => {
@@ -78,10 +110,13 @@ describe("a message", () => {
   });
 
   test("that waits for its rest holds no more than has come, give or take its doubling", () => {
+    using allocate = spyOn(Buffer, "allocUnsafeSlow");
     const reader = new MessageReader(2 ** 30);
-    const before = process.memoryUsage().arrayBuffers;
-    for (let i = 0; i < 100; i++) reader.read(frame(Buffer.alloc(10), { length: 2 ** 29 }), () => {});
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
+    for (const bytes of [frame(Buffer.alloc(995), { length: 2 ** 29 }), Buffer.alloc(1)]) {
+      expect([...readAll(reader, bytes)]).toEqual([]);
+    }
+    expect(reader.missingBytes).toBe(2 ** 29 - 996);
+    expect(allocate.mock.calls.map(([bytes]) => bytes)).toEqual([2_000]);
   });
 
   test("that waits for its rest does not hold on to what came with it", () => {
@@ -97,7 +132,7 @@ describe("a message", () => {
     const reader = new MessageReader(LIMIT);
     const kept: Buffer[] = [];
     for (const text of ["first", "other"]) {
-      for (const byte of frame(Buffer.from(text))) reader.read(Buffer.from([byte]), ({ bytes }) => kept.push(bytes));
+      for (const byte of frame(Buffer.from(text))) kept.push(...bytesIn(reader, Buffer.from([byte])));
     }
     expect(kept.map(String)).toEqual(["first", "other"]);
   });

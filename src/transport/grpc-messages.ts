@@ -11,72 +11,85 @@ export const PREFIX_BYTES = 5;
 const NOTHING = Buffer.alloc(0);
 const FIRST_CAPACITY = 256;
 
-/** Makes messages of the data of a request. */
+/** Makes messages of the data of a request, one whenever it is asked for one. */
 export class MessageReader {
   readonly #bytesMax: number;
-  /** The beginning of a message, prefix and all, in a buffer that grows with it. */
-  #held: Buffer = NOTHING;
-  #heldBytes = 0;
+  /** What was added and not read lies from `#start` to `#end`: in the data itself, or in a buffer that grows with it. */
+  #bytes: Buffer = NOTHING;
+  #start = 0;
+  #end = 0;
+  #isOwn = true;
+  /** Where it is known: how long the next message is, with its prefix. */
+  #needed = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** A message has begun and is not complete. */
-  get isMidMessage(): boolean {
-    return this.#heldBytes > 0;
+  /** Nothing, not even the beginning of a message, is left. */
+  get isEmpty(): boolean {
+    return this.#start === this.#end;
   }
 
-  /** A message may be a view of the data. Throws the StatusError of one that cannot be. */
-  read(data: Buffer, onMessage: (message: WireMessage) => void): void {
-    let at = 0;
-    while (at < data.length) {
-      if (this.#heldBytes === 0) {
-        const end = this.#endOf(data, at);
-        if (end !== undefined && end <= data.length) {
-          onMessage({ isCompressed: data[at] === 1, bytes: data.subarray(at + PREFIX_BYTES, end) });
-          at = end;
-          continue;
-        }
-      }
-      at += this.#hold(data, at, PREFIX_BYTES);
-      const end = this.#endOf(this.#held.subarray(0, this.#heldBytes), 0);
-      if (end === undefined) return;
-      at += this.#hold(data, at, end);
-      if (this.#heldBytes < end) return;
-      const whole = this.#held.subarray(0, end);
-      this.#held = NOTHING;
-      this.#heldBytes = 0;
-      onMessage({ isCompressed: whole[0] === 1, bytes: whole.subarray(PREFIX_BYTES) });
+  /** How much of the next message is still to come; 0 where none has begun as far as is known. */
+  get missingBytes(): number {
+    return Math.max(0, this.#needed - (this.#end - this.#start));
+  }
+
+  /** `data` is not copied before `keep`, and a message may be a view of it. */
+  add(data: Buffer): void {
+    if (this.isEmpty) {
+      this.#bytes = data;
+      this.#start = 0;
+      this.#end = data.length;
+      this.#isOwn = false;
+      return;
     }
+    this.#reserve(data.length);
+    data.copy(this.#bytes, this.#end);
+    this.#end += data.length;
   }
 
-  /** Where the message that begins at `at` ends; undefined while its prefix is not complete. */
-  #endOf(data: Buffer, at: number): number | undefined {
-    if (data.length - at < PREFIX_BYTES) return undefined;
-    const flag = data[at] ?? 0;
+  /** undefined while it is not complete. Throws the StatusError of one that cannot be. */
+  next(): WireMessage | undefined {
+    const held = this.#end - this.#start;
+    if (held < PREFIX_BYTES) return undefined;
+    const flag = this.#bytes[this.#start] ?? 0;
     if (flag > 1) throw new StatusError("INVALID_ARGUMENT", `a message begins with ${flag}, which is no flag of gRPC`);
-    const length = data.readUInt32BE(at + 1);
-    if (length <= this.#bytesMax) return at + PREFIX_BYTES + length;
-    throw new StatusError(
-      "RESOURCE_EXHAUSTED",
-      `a message of ${length} bytes: the limit is ${this.#bytesMax} (--max-message-bytes)`,
-    );
+    const length = this.#bytes.readUInt32BE(this.#start + 1);
+    if (length > this.#bytesMax) {
+      const limit = `the limit is ${this.#bytesMax} (--max-message-bytes)`;
+      throw new StatusError("RESOURCE_EXHAUSTED", `a message of ${length} bytes: ${limit}`);
+    }
+    this.#needed = PREFIX_BYTES + length;
+    if (held < this.#needed) return undefined;
+    const at = this.#start + PREFIX_BYTES;
+    this.#start += this.#needed;
+    this.#needed = 0;
+    return { isCompressed: flag === 1, bytes: this.#bytes.subarray(at, this.#start) };
   }
 
-  /** Takes what there is, until `until` bytes are held; how many that were. */
-  #hold(data: Buffer, at: number, until: number): number {
-    const bytes = Math.min(until - this.#heldBytes, data.length - at);
-    if (bytes <= 0) return 0;
-    const needed = this.#heldBytes + bytes;
-    if (needed > this.#held.length) {
-      // Not all that the prefix speaks of: the rest may never come.
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(until, this.#held.length * 2), FIRST_CAPACITY));
-      this.#held.copy(grown, 0, 0, this.#heldBytes);
-      this.#held = grown;
-    }
-    data.copy(this.#held, this.#heldBytes, at, at + bytes);
-    this.#heldBytes = needed;
-    return bytes;
+  /** Lets go of what was added; what is left of it is copied, for a view would hold on to the chunk that it lies in. */
+  keep(): void {
+    if (this.isEmpty) {
+      this.#bytes = NOTHING;
+      this.#start = 0;
+      this.#end = 0;
+    } else if (!this.#isOwn) this.#reserve(0);
+  }
+
+  /** Makes room for so many bytes more, in a buffer of our own. */
+  #reserve(bytes: number): void {
+    const held = this.#end - this.#start;
+    if (this.#isOwn && this.#end + bytes <= this.#bytes.length) return;
+    const enough = held + bytes;
+    // Not all that a prefix speaks of, which may never come.
+    const ahead = this.#needed > enough ? Math.min(2 * held, this.#needed) : 2 * held;
+    const grown = Buffer.allocUnsafeSlow(Math.max(enough, ahead, FIRST_CAPACITY));
+    this.#bytes.copy(grown, 0, this.#start, this.#end);
+    this.#bytes = grown;
+    this.#start = 0;
+    this.#end = held;
+    this.#isOwn = true;
   }
 }

@@ -46,18 +46,20 @@ const REPLY_GRACE_MS = 30_000;
 const STREAMS_PER_CONNECTION_MAX = 1_000;
 /** Clients have 8 KiB and more of their own metadata to send, and we read none of it. */
 const HEADER_BYTES_MAX = 16 * 1024;
-/** Two of the longest messages: what incomplete requests of one connection can make us hold. */
-const MESSAGES_PER_WINDOW = 2;
-/** With a message comes its prefix, and other frames may have padding. */
-const WINDOW_MARGIN = 64 * 1024;
+/** Requests of usual size are on their way at once; of what they hold, a thousand of them hold 64 MiB. */
+const STREAM_WINDOW = 64 * 1024;
+/** More than what a unix socket, or a network of one machine, has under way. */
+const CONNECTION_WINDOW = 1024 * 1024;
+/** So many of the longest messages may come side by side; others wait for their turn. */
+const LONG_MESSAGES_MAX = 2;
 
 export function http2Limits(options: GrpcServerOptions): Http2Limits {
-  const streamWindow = (options.maxReceiveBytes ?? MESSAGE_MAX_BYTES) + WINDOW_MARGIN;
   return {
     streamsMax: STREAMS_PER_CONNECTION_MAX,
     headerBytesMax: HEADER_BYTES_MAX,
-    streamWindow,
-    connectionWindow: MESSAGES_PER_WINDOW * streamWindow,
+    streamWindow: STREAM_WINDOW,
+    connectionWindow: CONNECTION_WINDOW,
+    grantedBytesMax: LONG_MESSAGES_MAX * (options.maxReceiveBytes ?? MESSAGE_MAX_BYTES),
   };
 }
 

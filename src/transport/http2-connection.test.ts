@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { eventually } from "../../tests/support/eventually.ts";
 import { type Http2Fixture, type Http2FixtureOptions, startHttp2Fixture } from "../../tests/support/http2-fixture.ts";
-import { encodeFrame, encodeHeaders, type Frame } from "../../tests/support/http2-frames.ts";
+import { encodeFrame, encodeHeaders } from "../../tests/support/http2-frames.ts";
+import { data, goaways, headers, numberOf, REQUEST, reset, resets, setting } from "../../tests/support/http2-talk.ts";
 import { encodeFields } from "./hpack-encoder.ts";
 import { ErrorCode, encodeNumber, Flag, FrameType, PREFACE, Setting } from "./http2-frames.ts";
 
@@ -16,27 +17,6 @@ async function start(options: Http2FixtureOptions = {}): Promise<Http2Fixture> {
 }
 
 const { endStream, endHeaders } = Flag;
-const REQUEST = [
-  [":method", "POST"],
-  [":path", "/p.S/M"],
-] as const;
-type Fields = readonly (readonly [string, string])[];
-const headers = (stream: number, flags = 0, fields: Fields = REQUEST) =>
-  encodeFrame(FrameType.headers, flags | endHeaders, stream, encodeHeaders(fields));
-const data = (stream: number, bytes: number, flags = 0) =>
-  encodeFrame(FrameType.data, flags, stream, Buffer.alloc(bytes));
-const reset = (stream: number, code: number = ErrorCode.cancel) => encodeNumber(FrameType.rstStream, stream, code);
-const setting = (id: number, value: number) => {
-  const payload = Buffer.alloc(6);
-  payload.writeUInt16BE(id, 0);
-  payload.writeUInt32BE(value, 2);
-  return encodeFrame(FrameType.settings, 0, 0, payload);
-};
-const numberOf = (frame: Frame) => frame.payload.readUInt32BE(0);
-const resets = (frames: readonly Frame[]) =>
-  frames.filter(({ type }) => type === FrameType.rstStream).map((frame) => [frame.stream, numberOf(frame)]);
-const goaways = (frames: readonly Frame[]) =>
-  frames.filter(({ type }) => type === FrameType.goaway).map(({ payload }) => payload.readUInt32BE(4));
 const PLAIN_OK = encodeFields([[":status", "200"]]);
 
 describe("a request", () => {

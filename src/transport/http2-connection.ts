@@ -16,6 +16,7 @@ import {
 } from "./http2-frames.ts";
 import { type HeaderBlock, HeaderReader, withoutPadding } from "./http2-header-reader.ts";
 import { ReceiveWindow } from "./http2-receive-window.ts";
+import { Http2Receiver } from "./http2-receiver.ts";
 import { Http2Sender } from "./http2-sender.ts";
 import { checkLength, encodeGreeting, type Http2Limits, PeerSettings, priorityError } from "./http2-settings.ts";
 import { Http2Stream, type StreamConnection, type StreamEvents } from "./http2-stream.ts";
@@ -55,7 +56,7 @@ export class Http2Connection implements StreamConnection {
   #isOver = false;
   #lastStream = 0;
   #reads = 0;
-  readonly #receiveWindow: ReceiveWindow;
+  readonly #receiver: Http2Receiver;
 
   constructor(socket: Socket, host: Http2Host, limits: Http2Limits) {
     this.#socket = socket;
@@ -64,7 +65,7 @@ export class Http2Connection implements StreamConnection {
     this.#headerReader = new HeaderReader(limits.headerBytesMax);
     this.#reader = new FrameReader((type, flags, id, payload) => this.#frame(type, flags, id, payload));
     this.#sender = new Http2Sender(socket, this.#budget);
-    this.#receiveWindow = new ReceiveWindow(limits.connectionWindow);
+    this.#receiver = new Http2Receiver((frame) => this.push(frame), limits);
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("close", () => {
       this.#over();
@@ -152,14 +153,17 @@ export class Http2Connection implements StreamConnection {
   }
 
   consumed(stream: Http2Stream, bytes: number): void {
-    this.#returned(0, this.#receiveWindow.giveBack(bytes));
-    if (stream.isRemoteEnded || stream.isClosed) return;
-    this.#returned(stream.id, stream.receiveWindow.giveBack(bytes));
+    this.#receiver.consumed(stream, bytes);
+  }
+
+  want(stream: Http2Stream, bytes: number): void {
+    this.#receiver.want(stream, bytes);
   }
 
   forget(stream: Http2Stream): void {
     this.#streams.delete(stream.id);
     this.#sender.forget(stream);
+    this.#receiver.forget(stream);
   }
 
   #receive(chunk: Buffer): void {
@@ -223,19 +227,15 @@ export class Http2Connection implements StreamConnection {
 
   #data(id: number, flags: number, payload: Buffer): void {
     const isEnd = (flags & Flag.endStream) !== 0;
-    if (!this.#receiveWindow.take(payload.length)) {
-      throw new ConnectionError(ErrorCode.flowControl, "more data than the window");
-    }
     const bytes = (flags & Flag.padded) === 0 ? payload : withoutPadding(payload);
     const stream = this.#streamOf(id, "DATA");
+    this.#receiver.arrived(payload.length);
     if (stream === undefined || stream.isRemoteEnded) {
-      this.#returned(0, this.#receiveWindow.giveBack(payload.length));
       this.#lateFrame(id, stream);
       return;
     }
     if (bytes.length === 0 && !isEnd) this.#budget.spend(Cost.empty);
     if (!stream.receiveWindow.take(payload.length)) {
-      this.#returned(0, this.#receiveWindow.giveBack(payload.length));
       stream.reset(ErrorCode.flowControl);
       return;
     }
@@ -365,10 +365,6 @@ export class Http2Connection implements StreamConnection {
     const stream = this.#streams.get(id);
     if (stream !== undefined) stream.reset(code);
     else this.push(encodeNumber(FrameType.rstStream, id, code));
-  }
-
-  #returned(id: number, bytes: number): void {
-    if (bytes > 0) this.push(encodeNumber(FrameType.windowUpdate, id, bytes));
   }
 
   #fail(error: unknown): void {

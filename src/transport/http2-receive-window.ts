@@ -1,27 +1,41 @@
-/** What a peer may still send, on a stream or a connection. It gets back what was consumed, half a window at a time. */
+/** What a peer may still send on a stream, and what has come of it that nobody has taken. */
 export class ReceiveWindow {
   readonly #size: number;
   #left: number;
-  #consumed = 0;
+  #held = 0;
 
   constructor(size: number) {
     this.#size = size;
     this.#left = size;
   }
 
+  /** What the peer may send without another word from us. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** What was granted beyond the window's size and is not taken. */
+  get excess(): number {
+    return Math.max(0, this.#left + this.#held - this.#size);
+  }
+
   /** False: the peer has sent more than it may. */
   take(bytes: number): boolean {
     this.#left -= bytes;
+    this.#held += bytes;
     return this.#left >= 0;
   }
 
-  /** How much to tell the peer now; 0 while it is not worth a frame. */
-  giveBack(bytes: number): number {
-    this.#consumed += bytes;
-    if (this.#consumed * 2 < this.#size) return 0;
-    const given = this.#consumed;
-    this.#left += given;
-    this.#consumed = 0;
-    return given;
+  grant(bytes: number): void {
+    this.#left += bytes;
+  }
+
+  /** Somebody has taken so much of what came. How much to give back now: half a window at least, or 0. */
+  consumed(bytes: number): number {
+    this.#held -= bytes;
+    const due = this.#size - this.#left - this.#held;
+    if (due * 2 < this.#size) return 0;
+    this.#left += due;
+    return due;
   }
 }

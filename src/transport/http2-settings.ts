@@ -17,9 +17,12 @@ export interface Http2Limits {
   readonly streamsMax: number;
   /** Of a request's headers, as HPACK counts them. */
   readonly headerBytesMax: number;
-  /** What a request may send before its bytes are consumed, and what all of a connection may. */
+  /** What a request may send before its bytes are consumed. */
   readonly streamWindow: number;
+  /** What may be under way on a connection; it does not bound what is held. */
   readonly connectionWindow: number;
+  /** What may be granted beyond their windows to requests of one connection that have longer messages. */
+  readonly grantedBytesMax: number;
 }
 
 /** What a server says first: its limits, and a window for the connection beyond the default. */

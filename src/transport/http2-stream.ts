@@ -22,6 +22,7 @@ export interface StreamConnection {
   takesWhole(stream: Http2Stream, dataBytes: number): boolean;
   pushWhole(frames: Buffer, dataBytes: number): void;
   consumed(stream: Http2Stream, bytes: number): void;
+  want(stream: Http2Stream, bytes: number): void;
   forget(stream: Http2Stream): void;
 }
 
@@ -122,8 +123,14 @@ export class Http2Stream {
     this.close(false);
   }
 
+  /** Data was taken, and more may come in its place. */
   consumed(bytes: number): void {
-    if (bytes > 0) this.connection.consumed(this, bytes);
+    if (bytes > 0 && !this.isClosed) this.connection.consumed(this, bytes);
+  }
+
+  /** What is here is of no use before so many bytes more are, of which the window may have room for a part only. */
+  want(bytes: number): void {
+    if (bytes > 0) this.connection.want(this, bytes);
   }
 
   /** So much more of the request is here. False: it is not as long as its content-length says, and reset for it. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Http2Connection } from "../../src/transport/http2-connection.ts";
 import type { Http2Limits } from "../../src/transport/http2-settings.ts";
-import type { Http2Stream } from "../../src/transport/http2-stream.ts";
+import type { Http2Stream, StreamEvents } from "../../src/transport/http2-stream.ts";
 import { eventually } from "./eventually.ts";
 import { connectRaw, encodeFrame, type Frame, FrameType, HELLO, type RawConnection } from "./http2-frames.ts";
 
@@ -34,9 +34,17 @@ export interface Http2FixtureOptions extends Partial<Http2Limits> {
   /** Default true: data is consumed as it comes. */
   readonly consumes?: boolean;
   readonly onRequest?: (request: Request) => void;
+  /** Who takes the rest of a request; in place of `consumes`, `data` and `happened`. */
+  readonly events?: (stream: Http2Stream) => StreamEvents;
 }
 
-const LIMITS: Http2Limits = { streamsMax: 100, headerBytesMax: 1_000, streamWindow: 70_000, connectionWindow: 140_000 };
+const LIMITS: Http2Limits = {
+  streamsMax: 100,
+  headerBytesMax: 1_000,
+  streamWindow: 70_000,
+  connectionWindow: 140_000,
+  grantedBytesMax: 200_000,
+};
 
 export async function startHttp2Fixture(options: Http2FixtureOptions = {}): Promise<Http2Fixture> {
   const folder = mkdtempSync(join(tmpdir(), "h2-"));
@@ -50,7 +58,7 @@ export async function startHttp2Fixture(options: Http2FixtureOptions = {}): Prom
         const request: Request = { stream, fields: fieldsOf(fields), data: [], happened: [] };
         requests.push(request);
         options.onRequest?.(request);
-        return eventsOf(request, options.consumes ?? true);
+        return options.events?.(stream) ?? eventsOf(request, options.consumes ?? true);
       },
       readDone() {},
       closed() {},

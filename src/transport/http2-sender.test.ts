@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { eventually } from "../../tests/support/eventually.ts";
 import {
   type Http2Fixture,
   type Http2FixtureOptions,
   type Request,
   startHttp2Fixture,
 } from "../../tests/support/http2-fixture.ts";
-import { encodeFrame, encodeHeaders, type Frame } from "../../tests/support/http2-frames.ts";
+import { bytesOf, endsOf, headers, ofType, reset, setting, window } from "../../tests/support/http2-talk.ts";
 import { encodeFields } from "./hpack-encoder.ts";
-import { ErrorCode, encodeNumber, Flag, FrameType, Setting } from "./http2-frames.ts";
+import { ErrorCode, Flag, FrameType, Setting } from "./http2-frames.ts";
 
 const fixtures: Http2Fixture[] = [];
 afterEach(async () => {
@@ -20,126 +19,9 @@ async function start(options: Http2FixtureOptions = {}): Promise<Http2Fixture> {
   return fixture;
 }
 
-const { endStream, endHeaders } = Flag;
-const REQUEST = encodeHeaders([[":path", "/p.S/M"]]);
-const headers = (stream: number, flags = 0) => encodeFrame(FrameType.headers, flags | endHeaders, stream, REQUEST);
-const data = (stream: number, bytes: number, flags = 0) =>
-  encodeFrame(FrameType.data, flags, stream, Buffer.alloc(bytes));
-/** So many bytes in frames of the longest. */
-const upload = (stream: number, bytes: number) =>
-  Array.from({ length: Math.ceil(bytes / 16_384) }, (_, i) => data(stream, Math.min(16_384, bytes - i * 16_384)));
-const window = (stream: number, by: number) => encodeNumber(FrameType.windowUpdate, stream, by);
-const reset = (stream: number) => encodeNumber(FrameType.rstStream, stream, ErrorCode.cancel);
-const setting = (id: number, value: number) => {
-  const payload = Buffer.alloc(6);
-  payload.writeUInt16BE(id, 0);
-  payload.writeUInt32BE(value, 2);
-  return encodeFrame(FrameType.settings, 0, 0, payload);
-};
-const numberOf = (frame: Frame) => frame.payload.readUInt32BE(0);
-const ofType = (frames: readonly Frame[], type: number) => frames.filter((frame) => frame.type === type);
-/** Bytes given back, by stream. */
-const given = (frames: readonly Frame[], stream: number) =>
-  ofType(frames, FrameType.windowUpdate)
-    .filter((frame) => frame.stream === stream)
-    .reduce((sum, frame) => sum + numberOf(frame), 0);
-/** Bytes of DATA that came, by stream. */
-const bytesOf = (frames: readonly Frame[], stream: number) =>
-  ofType(frames, FrameType.data)
-    .filter((frame) => frame.stream === stream)
-    .reduce((sum, { payload }) => sum + payload.length, 0);
-const endsOf = (frames: readonly Frame[]) =>
-  frames.filter(({ type, flags }) => type === FrameType.headers && (flags & endStream) !== 0).map((it) => it.stream);
+const { endStream } = Flag;
 const BLOCK = encodeFields([[":status", "200"]]);
 const TRAILERS = encodeFields([["grpc-status", "0"]]);
-
-/** The windows of the fixture. */
-const STREAM = 70_000;
-const CONNECTION = 140_000;
-
-describe("a client that sends", () => {
-  test("gets back what was consumed, of its stream and of the connection, half a window at a time", async () => {
-    const { exchange } = await start();
-    const first = await exchange(headers(1), ...upload(1, STREAM / 2 - 1));
-    expect([given(first, 1), given(first, 0)]).toEqual([0, 0]);
-
-    const second = await exchange(data(1, 1));
-    expect([given(second, 1), given(second, 0)]).toEqual([STREAM / 2, 0]);
-
-    const third = await exchange(...upload(1, STREAM / 2));
-    expect([given(third, 1), given(third, 0)]).toEqual([STREAM / 2, CONNECTION / 2]);
-  });
-
-  test("gets nothing back while nobody takes it", async () => {
-    const { exchange, requests } = await start({ consumes: false });
-    const held = await exchange(headers(1), ...upload(1, STREAM));
-    expect([given(held, 1), given(held, 0)]).toEqual([0, 0]);
-
-    requests[0]?.stream.consumed(STREAM);
-    const taken = await exchange();
-    expect([given(taken, 1), given(taken, 0)]).toEqual([STREAM, CONNECTION / 2]);
-  });
-
-  test("has no use for a window of a stream at its end", async () => {
-    const { exchange, requests } = await start({ consumes: false });
-    await exchange(headers(1), ...upload(1, STREAM), data(1, 0, endStream));
-    requests[0]?.stream.consumed(STREAM);
-    const frames = await exchange();
-    expect([given(frames, 1), given(frames, 0)]).toEqual([0, STREAM]);
-  });
-
-  test("more than a stream's window loses the stream, and no window of the connection", async () => {
-    const { exchange, client } = await start({ consumes: false });
-    for (let stream = 1; stream < 41; stream += 2) {
-      const frames = await exchange(headers(stream), ...upload(stream, STREAM), data(stream, 16_384));
-      expect(ofType(frames, FrameType.rstStream).map((it) => [it.stream, numberOf(it)])).toEqual([
-        [stream, ErrorCode.flowControl],
-      ]);
-      // The fixture's requests do not give back what they hold when they are lost.
-      fixtures[0]?.requests.at(-1)?.stream.consumed(STREAM);
-    }
-    expect(client.isClosed).toBe(false);
-  });
-
-  test("more than the connection's window loses the connection", async () => {
-    const { exchange, client } = await start({ consumes: false });
-    const frames = await exchange(
-      headers(1),
-      ...upload(1, STREAM),
-      headers(3),
-      ...upload(3, STREAM),
-      headers(5),
-      data(5, 1),
-    );
-    await eventually(() => client.isClosed, "it is closed");
-    expect(ofType(frames, FrameType.goaway).map(({ payload }) => payload.readUInt32BE(4))).toEqual([
-      ErrorCode.flowControl,
-    ]);
-  });
-
-  test("padding spends its window on it, and gets it back at once", async () => {
-    const { exchange } = await start({ consumes: false });
-    const padding = (bytes: number) =>
-      encodeFrame(FrameType.data, Flag.padded, 1, Buffer.concat([Buffer.from([255]), Buffer.alloc(255 + bytes)]));
-    const frames = await exchange(headers(1), ...Array.from({ length: 500 }, () => padding(1)));
-    const granted = given(frames, 1);
-    expect(granted).toBeGreaterThan(500 * 256 - STREAM / 2);
-    expect(granted).toBeLessThanOrEqual(500 * 256);
-  });
-
-  test.each([
-    ["for a stream that has been", [headers(1), reset(1)]],
-    ["for a stream at its end", [headers(1, endStream)]],
-    ["for a stream that was refused", [headers(1), headers(3), headers(5)]],
-  ])("%s loses none of the connection's window by it", async (_, before) => {
-    const { exchange, client } = await start({ streamsMax: 2 });
-    await exchange(...before);
-    const late = before.length === 3 ? 5 : 1;
-    let granted = 0;
-    for (let i = 0; i < 5; i++) granted += given(await exchange(...upload(late, CONNECTION / 2)), 0);
-    expect([granted, client.isClosed]).toEqual([5 * (CONNECTION / 2), false]);
-  });
-});
 
 async function startReplying(options: Http2FixtureOptions = {}, streams = 1) {
   const fixture = await start(options);
