@@ -160,7 +160,7 @@ export class GrpcExchange implements StreamEvents {
     this.#events.closed();
   }
 
-  /** Hands over what is here, until it has to wait: for more of it, for whoever takes it, or for a message to unpack. */
+  /** Hands over what is here, until it has to wait: for more, for whoever takes it, or for a message to be unpacked. */
   #deliver(): void {
     if (this.#isDelivering) return;
     this.#isDelivering = true;

@@ -14,7 +14,7 @@ const FIRST_CAPACITY = 256;
 /** Makes messages of the data of a request, one whenever it is asked for one. */
 export class MessageReader {
   readonly #bytesMax: number;
-  /** What was added and not read lies from `#start` to `#end`: in the data itself, or in a buffer that grows with it. */
+  /** What was added and not read, from `#start` to `#end`: in the data itself, or in a buffer that grows with it. */
   #bytes: Buffer = NOTHING;
   #start = 0;
   #end = 0;

@@ -3,9 +3,9 @@ import type { Http2Limits } from "./http2-settings.ts";
 import type { Http2Stream } from "./http2-stream.ts";
 
 /**
- * What a peer may send, and when. Each stream has a small window, and one whose message is longer is granted the rest of
- * it in its turn. The connection's own window is given back as data comes: where it bounded what is held, a few messages
- * that come side by side could close it, each for the others, and none would ever be whole.
+ * What a peer may send, and when. Each stream has a small window, and one whose message is longer is granted the rest
+ * of it in its turn. The connection's own window is given back as data comes: were it to bound what is held, a few
+ * messages that come side by side could close it, each for the others, and none would ever be whole.
  */
 export class Http2Receiver {
   readonly #push: (frame: Buffer) => void;

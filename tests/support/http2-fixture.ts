@@ -26,7 +26,7 @@ export interface Http2Fixture extends AsyncDisposable {
   readonly socket: Socket;
   readonly requests: readonly Request[];
   readonly failures: readonly unknown[];
-  /** Sends, and waits until all of it is handled and what that gave has come: the frames since the last time. */
+  /** Sends, waits until all of it is handled and what that gave has come, and has what has come since the last time. */
   exchange(...bytes: Uint8Array[]): Promise<readonly Frame[]>;
 }
 
