@@ -84,6 +84,12 @@ describe("a request", () => {
     expect(requests.map(({ happened }) => happened)).toEqual([["lost"], ["end", "lost"]]);
   });
 
+  test("that is complete and has its answer at once is not told to stop", async () => {
+    const { exchange } = await start({ onRequest: ({ stream }) => stream.sendHeaders(PLAIN_OK, true) });
+    const frames = await exchange(headers(1), headers(3, endStream));
+    expect(resets(frames)).toEqual([[1, ErrorCode.none]]);
+  });
+
   test("that has its answer before its end is told to stop, and one at its end is not", async () => {
     const { exchange, requests } = await start();
     await exchange(headers(1), headers(3, endStream));
@@ -136,7 +142,7 @@ describe("the stream, and no more, goes for", () => {
     ["data after its end", [ended, data(1, 1)], 1, streamClosed],
     ["headers after its end", [ended, headers(1, endStream)], 1, streamClosed],
     ["data after it was reset", [open, reset(1), data(1, 1)], 1, streamClosed],
-    ["headers after it was reset", [open, reset(1), headers(1, endStream)], 1, streamClosed],
+    ["trailers after it was reset", [open, reset(1), headers(1, endStream, [["x", "1"]])], 1, streamClosed],
     ["a WINDOW_UPDATE of 0", [open, encodeNumber(FrameType.windowUpdate, 1, 0)], 1, protocol],
     ["a window over the limit", [open, encodeNumber(FrameType.windowUpdate, 1, 2 ** 31 - 1)], 1, flowControl],
     ["a PRIORITY of the wrong length", [open, priorityOf(1, 3, 4)], 1, frameSize],
@@ -176,6 +182,8 @@ describe("the connection goes for", () => {
     ["data on a stream of our own", [headers(3), data(2, 1)], protocol],
     ["headers on stream 0", [headers(0)], protocol],
     ["headers on a stream of our own", [headers(2)], protocol],
+    ["a request on a stream that has been", [headers(1), reset(1), headers(1)], protocol],
+    ["a request on a stream that was passed over", [headers(5), headers(3)], protocol],
     ["headers that are not HPACK", [encodeFrame(FrameType.headers, endHeaders, 1, Buffer.from([0x80]))], compression],
     ["padding longer than the data", [headers(1), encodeFrame(0, Flag.padded, 1, Buffer.from([1]))], protocol],
     [

@@ -272,6 +272,8 @@ export class Http2Connection implements StreamConnection {
       stream.reset(ErrorCode.protocol);
       return;
     }
+    // Before anybody answers: whoever has said all need not be told to stop.
+    stream.isRemoteEnded = block.endStream;
     this.#streams.set(block.stream, stream);
     this.#budget.earn();
     stream.events = this.#host.request(stream, fields);
@@ -282,6 +284,9 @@ export class Http2Connection implements StreamConnection {
   /** What follows a request's data: nothing in gRPC, and allowed. */
   #trailers(block: HeaderBlock, fields: readonly HeaderField[] | undefined): void {
     const stream = this.#streams.get(block.stream);
+    if (stream === undefined && fields?.[0]?.name.startsWith(":") === true) {
+      throw new ConnectionError(ErrorCode.protocol, "a request on a stream that has been");
+    }
     if (stream === undefined || stream.isRemoteEnded) {
       this.#lateFrame(block.stream, stream);
       return;

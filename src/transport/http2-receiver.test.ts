@@ -20,7 +20,7 @@ const STREAM = 70_000;
 const CONNECTION = 140_000;
 
 describe("a client that sends", () => {
-  test("gets back what its stream has consumed, and what the connection has brought, half a window at a time", async () => {
+  test("gets back what its stream has consumed and what came on the connection, half a window at a time", async () => {
     const { exchange } = await start();
     const first = await exchange(headers(1), ...upload(1, STREAM / 2 - 1));
     expect([given(first, 1), given(first, 0)]).toEqual([0, 0]);
