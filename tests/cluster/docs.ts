@@ -23,7 +23,8 @@ export function writeLoad({ limits, requests, rows }: LoadTable): void {
     return `| ${[state, `${cpuMillis}m`, `${Math.round(throttled * 100)} %`, ...memory, ...calls].join(" | ")} |`;
   });
   const bounds = Object.entries({ request: requests, limit: limits }).map(
-    ([name, { cpu, memory }]) => `| the chart's ${name} | ${cpu} | | ${memory.replace("Mi", " MiB")} | | | | | | | |`,
+    ([name, { cpu = "none", memory }]) =>
+      `| the chart's ${name} | ${cpu} | | ${memory.replace("Mi", " MiB")} | | | | | | | |`,
   );
   write("load", [`${lastRun()}.`, "", head, `| ${"--- | ".repeat(11).trim()}`, ...lines, ...bounds]);
 }

@@ -1,6 +1,6 @@
 import { type Load, type LoadResult, playLoad } from "./load.ts";
 import { type Usage, usageOf } from "./pod-usage.ts";
-import { helmUpgrade, RELEASE, type Scene, SOCKET, type Step, serverProcess, WHERE } from "./steps-server.ts";
+import { helmUpgrade, must, RELEASE, type Scene, SOCKET, type Step, serverProcess, WHERE } from "./steps-server.ts";
 
 /** A row of the table in docs/operations: what the server's container used meanwhile. */
 export interface LoadRow {
@@ -17,7 +17,7 @@ export interface LoadRow {
 }
 
 interface Limits {
-  readonly cpu: string;
+  readonly cpu?: string;
   readonly memory: string;
 }
 
@@ -51,7 +51,9 @@ export const loadSteps: readonly Step[] = [
     name: "the pod under load, with another limit of CPU and with none",
     async play(scene) {
       for (const limit of ["200m", "null"]) {
-        await helmUpgrade(scene, "--reuse-values", `--set=resources.limits.cpu=${limit}`);
+        await helmUpgrade(scene, "--set=nvml.enabled=true", `--set=resources.limits.cpu=${limit}`);
+        const { cpu } = (await resourcesOf(scene)).limits;
+        must(cpu === (limit === "null" ? undefined : limit), `the limit of CPU is ${cpu}`);
         const words = limit === "null" ? "without a limit of CPU" : `with a CPU limit of ${limit}`;
         await measure(scene, `the closed loops ${words}`, CLOSED);
       }
