@@ -101,13 +101,14 @@ describe("a host process", () => {
       if (message === "the NVML host process says") said.push(fields);
       if (message === "the NVML host process said more than is logged") untold.resolve(fields);
     };
-    const script = 'for i in $(seq 100); do echo "line $i" >&2; sleep 0.005; done; exit 3';
+    // More than a busy machine, which reads several lines as one piece, gets below the limit.
+    const script = 'for i in $(seq 400); do echo "line $i" >&2; sleep 0.005; done; exit 3';
     const { exited } = play(script, { ...silentLogger, info });
     expect((await exited).code).toBe(3);
     const { leftOut } = await untold.promise;
     expect(said.length).toBe(30);
-    expect(said[0]).toMatchObject({ text: "line 1" });
-    expect(Number(leftOut)).toBeWithin(1, 71);
+    expect(String(said[0]?.["text"])).toStartWith("line 1");
+    expect(Number(leftOut)).toBeWithin(1, 371);
   });
 
   test("that crashes tells the signal", async () => {
