@@ -35,13 +35,16 @@ const ALONE = [
   ...["crash-each", "fault-table", "hang-each", "library", "restarts", "storm"].map((name) => `tests/e2e/nvml-${name}`),
 ];
 
-/** Played in full by the part long, and less often by every change: what to set for that. */
+/** Played in full by the part long, and less often or not at all by every change: what to set for that. */
 const LONG: Readonly<Record<string, readonly string[]>> = {
   "tests/model/linearisability.test.ts": ["MODEL_SCALE=2"],
+  "tests/conformance/clients.test.ts": [],
+  "tests/conformance/grpc.test.ts": [],
+  "tests/conformance/h2spec.test.ts": [],
 };
 
 /** Parts of their own. */
-const APART = ["tests/chart", "tests/image", "tests/gpu"];
+const APART = ["tests/chart", "tests/image", "tests/gpu", "tests/conformance"];
 /** What tests/ asks for by name; a test that misses one says so and is counted as skipped. */
 const TEST_TOOLS = ["grpcurl", "nfpm"];
 
@@ -74,7 +77,7 @@ const PARTS: Readonly<Record<string, () => Promise<Tally>>> = {
   chart: () => inTurn([() => goTools("helm", "helm3"), () => inFolder("tests/chart")]),
   image: () => inTurn([() => goTools("nfpm"), () => inFolder("tests/image")]),
   gpu: () => inTurn([() => inFolder("tests/gpu")]),
-  long: () => pooled(Object.entries(LONG), 1, ([file, settings]) => testFile(file, true, settings)),
+  long: () => inTurn([() => tools("tests/conformance/parts.ts"), longTests]),
   all: () =>
     inTurn([() => pooled(LINT, 2, check), () => check(ZIG_TEST), () => check(EMBEDDED), unitTests, wholeProcessTests]),
 };
@@ -132,7 +135,7 @@ async function wholeProcessTests(): Promise<Tally> {
   const built = await check(BUILD);
   if (built.failed.length > 0) return add(built, { ...NOTHING, failed: ["whole-process tests: there is no binary"] });
   await goTools(...TEST_TOOLS);
-  await tools("prometheus.ts");
+  await tools("scripts/prometheus.ts");
   const files = testFiles("tests").filter((file) => !APART.some((folder) => file.startsWith(`${folder}/`)));
   const alone = (file: string) => ALONE.some((start) => file.startsWith(start));
   return inTurn([
@@ -152,12 +155,16 @@ function inFolder(folder: string): Promise<Tally> {
 }
 
 function goTools(...names: readonly string[]): Promise<Tally> {
-  return tools("go-tools.ts", ...names);
+  return tools("scripts/go-tools.ts", ...names);
+}
+
+function longTests(): Promise<Tally> {
+  return pooled(Object.entries(LONG), 1, ([file, settings]) => testFile(file, true, settings));
 }
 
 /** Where one cannot be made, the tests that need it are skipped by name. */
 async function tools(script: string, ...names: readonly string[]): Promise<Tally> {
-  const made = await timed(script, ["bun", `scripts/${script}`, ...names]);
+  const made = await timed(script, ["bun", script, ...names]);
   console.log(made.output.trim());
   return NOTHING;
 }
