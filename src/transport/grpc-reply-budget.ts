@@ -12,8 +12,8 @@ export type ReplyVerdict =
   | { readonly kind: "evict"; readonly connection: number };
 
 /**
- * Bounds what clients that ask and do not read make the server hold: the library copies each reply, so a thousand
- * requests of a few bytes for a list of 3.5 MiB would be 3.5 GiB for each connection.
+ * Bounds what clients that ask and do not read make the server hold: each reply is copied behind its prefix, so a
+ * thousand requests of a few bytes for a list of 3.5 MiB would be 3.5 GiB for each connection.
  */
 export class ReplyBudget {
   readonly #byConnection = new Map<number, number>();

@@ -11,8 +11,7 @@ const FRAME_BYTES_MAX = 16_384;
  * Calls `onReady` once, when the preface and a whole SETTINGS frame have come, with everything that has come so far;
  * or `onForeign`, as soon as it is clear that they will not. Nobody else may read the socket until then.
  *
- * Once the socket is the HTTP/2 layer's, its bytes go past JavaScript, and `bytesRead` stays 0: this is the one place
- * where a client that says nothing, or half of what it should, can be told from one that has nothing to say.
+ * A client that says nothing, or half of what it should, has cost nothing but its socket by then.
  */
 export function awaitHandshake(socket: Socket, onReady: (received: Buffer) => void, onForeign: () => void): void {
   const chunks: Buffer[] = [];

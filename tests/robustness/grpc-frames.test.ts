@@ -129,6 +129,7 @@ const HEADERS: readonly Case[] = [
   ["another te", withHeader("te", "gzip"), { reset: PROTOCOL_ERROR }],
   ["no authority", withHeader(":authority", undefined), "OK"],
   ["another scheme", withHeader(":scheme", "ftp"), "OK"],
+  ["headers over the limit", withHeader("x", "v".repeat(16 * 1024)), "RESOURCE_EXHAUSTED"],
   ["a binary header that is not base64", withHeader("x-bin", "%%%"), "OK"],
   ["a content-length that lies", withHeader("content-length", "3"), { reset: PROTOCOL_ERROR }],
   ...["GET", "PUT", "HEAD", "post"].map((method): Case => [method, withHeader(":method", method), { http: 405 }]),

@@ -58,7 +58,7 @@ const ANSWER_MS = 10_000;
 const ENDED_MS = 20_000;
 /** Each flood is 1 to 20 MB on the wire; none of it may be held. */
 const GROWTH_MAX_MIB = 64;
-/** The runtime takes about a thousand before it notices; what it refuses reaches no handler. */
+/** The budget of a connection has room for a thousand, and for what it earns by them. */
 const CALLS_MAX = 2_000;
 
 let server: RunningBinary;
