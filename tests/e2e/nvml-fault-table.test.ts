@@ -6,6 +6,7 @@ import { RULES } from "../../src/provider/nvml/rules/table.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
 import { conditionOf, GpuWatch, shortOf } from "../support/gpu-watch.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { beginFault, endFault, type Stage, setUpRows } from "../support/nvml-fault-play.ts";
 import { FAULT_ROWS, SHORT_QUIET } from "../support/nvml-faults.ts";
 import { TestClient } from "../support/test-client.ts";
@@ -27,11 +28,13 @@ async function startPlay(gpus: number, extra: readonly string[] = [], setUp = (_
   const binary = await spawnBinary([...FLAGS, `--nvml-driver-root=${fake.root}`, ...extra], fake.env);
   const client = new TestClient(binary.unixTarget);
   const watch = new GpuWatch(client);
+  const names = await watch.names(gpus);
+  await waitsForEvents(fake);
   return {
     fake,
     binary,
     watch,
-    names: await watch.names(gpus),
+    names,
     async [Symbol.asyncDispose]() {
       watch[Symbol.dispose]();
       client[Symbol.dispose]();

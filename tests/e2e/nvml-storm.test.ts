@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Gpu, GpuService } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
-import { eventually } from "../support/eventually.ts";
 import { conditionOf, GpuWatch, shortOf } from "../support/gpu-watch.ts";
 import { sumOf } from "../support/metrics.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { TestClient } from "../support/test-client.ts";
 
 /** T-NV-4 against the compiled binary: 100,000 Xids within a second, and all GPUs lost at once. */
@@ -29,8 +29,7 @@ beforeEach(async () => {
   client = new TestClient(binary.unixTarget);
   watch = new GpuWatch(client);
   names = await watch.names(GPUS);
-  // The first reading may come before the registration, and events from before that are nobody's.
-  await eventually(() => fake.calls("nvmlEventSetWait_v2") > 0, "events are waited for", LIMIT_MS);
+  await waitsForEvents(fake);
 });
 
 afterEach(async () => {

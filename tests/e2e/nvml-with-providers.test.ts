@@ -4,6 +4,7 @@ import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
 import { conditionOf, GpuWatch, shortOf } from "../support/gpu-watch.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { TestClient } from "../support/test-client.ts";
 
 /** T-NV-5: providers of their own beside the NVML provider of the compiled binary, on the GPUs that NVML registered. */
@@ -27,6 +28,7 @@ beforeEach(async () => {
   client = new TestClient(binary.unixTarget);
   watch = new GpuWatch(client);
   name = (await watch.names(GPUS))[0] ?? "";
+  await waitsForEvents(fake);
   lower = name.toLowerCase();
 });
 
