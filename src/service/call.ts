@@ -39,7 +39,12 @@ interface MethodBase {
   /** `package.Service/Method`. */
   readonly name: string;
   readonly access: Access;
+  /** Of a request: more is RESOURCE_EXHAUSTED before it is read. Default: what the server takes of any message. */
+  readonly requestBytesMax?: number;
 }
+
+/** For requests that are a name or two. A reader may not make the server hold, or decode, millions of bytes. */
+export const SMALL_REQUEST_BYTES: number = 8 * 1024;
 
 export interface UnaryMethod extends MethodBase {
   readonly kind: "unary";

@@ -8,7 +8,7 @@ import {
 import { emptyListReply } from "../store/gpu-object.ts";
 import type { Store } from "../store/store.ts";
 import type { Watcher } from "../store/watch-hub.ts";
-import type { Call, Method, ReplyStream } from "./call.ts";
+import { type Call, type Method, type ReplyStream, SMALL_REQUEST_BYTES } from "./call.ts";
 import { decodeMessage } from "./decode.ts";
 import { checkPresent, checkVersion, isOwnNamespace } from "./validate.ts";
 
@@ -16,20 +16,12 @@ const NAME = GpuService.typeName;
 
 /** GpuService: every reply is bytes that the store has encoded already. */
 export function createGpuService(store: Store): readonly Method[] {
+  const read = (method: string) =>
+    ({ name: `${NAME}/${method}`, access: "read", requestBytesMax: SMALL_REQUEST_BYTES }) as const;
   return [
-    { kind: "unary", name: `${NAME}/GetGpu`, access: "read", handle: (request, call) => getGpu(store, request, call) },
-    {
-      kind: "unary",
-      name: `${NAME}/ListGpus`,
-      access: "read",
-      handle: (request, call) => listGpus(store, request, call),
-    },
-    {
-      kind: "server-stream",
-      name: `${NAME}/WatchGpus`,
-      access: "read",
-      handle: (request, stream) => watchGpus(store, request, stream),
-    },
+    { kind: "unary", ...read("GetGpu"), handle: (request, call) => getGpu(store, request, call) },
+    { kind: "unary", ...read("ListGpus"), handle: (request, call) => listGpus(store, request, call) },
+    { kind: "server-stream", ...read("WatchGpus"), handle: (request, stream) => watchGpus(store, request, stream) },
   ];
 }
 

@@ -5,7 +5,7 @@ import {
   HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../gen/grpc/health/v1/health_pb.ts";
-import type { Method, ReplyStream } from "./call.ts";
+import { type Method, type ReplyStream, SMALL_REQUEST_BYTES } from "./call.ts";
 import { decodeMessage } from "./decode.ts";
 
 export interface HealthService {
@@ -20,6 +20,8 @@ const REPLIES = {
   notServing: encode(ServingStatus.NOT_SERVING),
   serviceUnknown: encode(ServingStatus.SERVICE_UNKNOWN),
 } as const;
+
+const READ = { access: "read", requestBytesMax: SMALL_REQUEST_BYTES } as const;
 
 /**
  * The standard health protocol for the server as a whole ("") and for each service, which all share one state.
@@ -51,8 +53,8 @@ export function createHealthService(serviceNames: readonly string[]): HealthServ
 
   return {
     methods: [
-      { kind: "unary", name: "grpc.health.v1.Health/Check", access: "read", handle: check },
-      { kind: "server-stream", name: "grpc.health.v1.Health/Watch", access: "read", handle: watch },
+      { kind: "unary", name: "grpc.health.v1.Health/Check", ...READ, handle: check },
+      { kind: "server-stream", name: "grpc.health.v1.Health/Watch", ...READ, handle: watch },
     ],
     setServing(serving) {
       current = serving ? REPLIES.serving : REPLIES.notServing;

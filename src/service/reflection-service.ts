@@ -7,7 +7,7 @@ import {
   ServerReflectionResponseSchema,
 } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { file_grpc_reflection_v1alpha_reflection } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import type { DuplexStream, Method } from "./call.ts";
+import { type DuplexStream, type Method, SMALL_REQUEST_BYTES } from "./call.ts";
 import { decodeMessage } from "./decode.ts";
 import { createDescriptorIndex, type DescriptorIndex } from "./descriptor-index.ts";
 
@@ -38,6 +38,7 @@ export function createReflectionService(files: readonly DescFile[]): ReflectionS
     kind: "duplex",
     name: `grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
     access: "read",
+    requestBytesMax: SMALL_REQUEST_BYTES,
     handle,
   });
   return { methods: [method("v1"), method("v1alpha")] };

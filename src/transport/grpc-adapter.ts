@@ -9,11 +9,15 @@ import { createDuplexStream, createReplyStream, type MessageSink } from "./grpc-
 export interface AdapterHost {
   readonly log: Logger;
   readonly maxSendBytes: number;
-  /** Throws the status with which the call is refused. */
-  admit(call: OpenCall): void;
+  /** Throws the status with which a call is refused. */
+  admit(): void;
   /** Throws the status that takes the place of a reply which would have to wait. */
   admitWaitingReply(call: OpenCall, bytes: number): void;
+  /** All that waited for the client of a stream has left. */
+  waitingRepliesSent(call: OpenCall): void;
   streamOpened(call: OpenCall): void;
+  /** The request is complete. */
+  received(call: OpenCall): void;
 }
 
 /** Makes the two halves of a call: what carries it, and its record, which may answer over the service's head. */
@@ -53,6 +57,10 @@ export abstract class CallAdapter implements ExchangeEvents {
   abstract halfClose(): void;
 
   drained(): void {}
+
+  received(): void {
+    this.host.received(this.call);
+  }
 
   broken(status: StatusError): void {
     this.call.abort(status);
@@ -99,7 +107,7 @@ export class UnaryAdapter extends SingleRequestAdapter {
 
   protected override handle(request: Buffer): void {
     try {
-      this.host.admit(this.call);
+      this.host.admit();
       const outcome = this.#method.handle(request, this.call);
       if (outcome instanceof Promise) outcome.then(this.#reply).catch(this.#refuse);
       else this.#reply(outcome);
@@ -170,13 +178,24 @@ export class DuplexAdapter extends CallAdapter {
       const sink = sinkOf(this.exchange, this.host, this.fail, (listener) => {
         this.#onDrain = listener;
       });
-      const { stream, target } = createDuplexStream(this.call, sink, this.exchange, this.fail);
+      const { stream, target } = createDuplexStream(this.call, this.#counted(sink), this.exchange, this.fail);
       this.#onMessage = target.message;
       this.#onHalfClose = target.halfClose;
       this.#method.handle(stream);
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Replies of their own, unlike the events of watches: what waits of them is memory that each call takes. */
+  #counted(sink: MessageSink): MessageSink {
+    return {
+      ...sink,
+      write: (message) => {
+        if (this.exchange.mustWait(message.length)) this.host.admitWaitingReply(this.call, message.length);
+        return sink.write(message);
+      },
+    };
   }
 
   override message(bytes: Buffer): void {
@@ -188,13 +207,14 @@ export class DuplexAdapter extends CallAdapter {
   }
 
   override drained(): void {
+    this.host.waitingRepliesSent(this.call);
     this.#onDrain();
   }
 }
 
 /** Admission, and headers at once: the caller of a stream that is silent for days knows that it is open. */
 function openStream(call: OpenCall, exchange: GrpcExchange, host: AdapterHost): void {
-  host.admit(call);
+  host.admit();
   host.streamOpened(call);
   exchange.sendHeaders();
 }

@@ -4,7 +4,13 @@ import type { Method } from "../service/call.ts";
 import { describePeer } from "../service/peer.ts";
 import { toStatus } from "./grpc-adapter.ts";
 import { type CallHost, OpenCall } from "./grpc-call.ts";
-import { CallCount } from "./grpc-call-count.ts";
+import {
+  CallCount,
+  OPEN_CALLS_MAX,
+  OPEN_CALLS_PER_CALLER_MAX,
+  OPEN_DUPLEX_MAX,
+  OPEN_DUPLEX_PER_CALLER_MAX,
+} from "./grpc-call-count.ts";
 import type { GrpcConnection } from "./grpc-connection.ts";
 import { armDeadline } from "./grpc-deadline.ts";
 import { type GrpcServerOptions, graceMs } from "./grpc-options.ts";
@@ -22,7 +28,8 @@ export class CallTable implements CallHost, Disposable {
   readonly #deadlines = new Map<OpenCall, Disposable>();
   /** Calls whose headers are among what is being read; most are over before all of that is. */
   #fresh: OpenCall[] = [];
-  readonly #count = new CallCount();
+  readonly #count = new CallCount(OPEN_CALLS_PER_CALLER_MAX, OPEN_CALLS_MAX);
+  readonly #duplexCount = new CallCount(OPEN_DUPLEX_PER_CALLER_MAX, OPEN_DUPLEX_MAX);
   readonly #replies = new ReplyBudget();
   #refusal: StatusError | undefined;
 
@@ -71,11 +78,30 @@ export class CallTable implements CallHost, Disposable {
 
   /** Counts a call that was opened; one that is refused whatever it brings has its answer at once. */
   start(call: OpenCall): void {
-    const hasRoom = this.#count.add(this.#connection(call).caller);
+    const { caller } = this.#connection(call);
+    const isDuplex = call.definition.kind === "duplex";
+    // Both count, whatever they say.
+    const hasRoomForCalls = this.#count.add(caller);
+    const hasRoom = (isDuplex ? this.#duplexCount.add(caller) : true) && hasRoomForCalls;
     const { startedMs, deadlineMs = Number.POSITIVE_INFINITY } = call;
     if (this.#refusal !== undefined) call.abort(this.#refusal);
     else if (!hasRoom) call.abort(new StatusError("RESOURCE_EXHAUSTED", "too many calls are open"));
     else if (deadlineMs <= startedMs) call.abort(new StatusError("DEADLINE_EXCEEDED", "the deadline had passed"));
+    else this.#authorize(call);
+  }
+
+  /** By the headers alone: whoever may not call need not send megabytes to hear of it. */
+  #authorize(call: OpenCall): void {
+    try {
+      this.#options.authorize(call.definition, call.peer);
+    } catch (error) {
+      call.abort(toStatus(error, call, this.#options.log));
+    }
+  }
+
+  received(call: OpenCall): void {
+    call.isReceived = true;
+    this.#receive.unwatch(call);
   }
 
   /** All that came at once has been handled: what is still open has to be watched. */
@@ -85,16 +111,14 @@ export class CallTable implements CallHost, Disposable {
     this.#fresh = [];
     for (const call of fresh) {
       if (call.phase === "closed") continue;
-      if (call.phase === "receiving" && call.definition.kind !== "duplex") this.#receive.watch(call);
+      if (!call.isReceived && call.definition.kind !== "duplex") this.#receive.watch(call);
       if (call.deadlineMs !== undefined) this.#deadlines.set(call, armDeadline(call, call.deadlineMs, this.#options));
     }
   }
 
-  /** The request is here. Throws the status with which the call is refused. */
-  admit(call: OpenCall): void {
-    this.#receive.unwatch(call);
+  /** A request goes to its service. Throws the status with which it is refused. */
+  admit(): void {
     if (this.#refusal !== undefined) throw this.#refusal;
-    this.#options.authorize(call.definition, call.peer);
   }
 
   streamOpened(call: OpenCall): void {
@@ -114,6 +138,10 @@ export class CallTable implements CallHost, Disposable {
     largest?.destroy("too many replies wait for clients, most for this one", call.method);
   }
 
+  waitingRepliesSent(call: OpenCall): void {
+    this.#replies.release(call);
+  }
+
   leaving(call: OpenCall): void {
     this.#receive.unwatch(call);
     this.#stall.watch(call, graceMs(call.definition.kind, this.#options));
@@ -123,6 +151,7 @@ export class CallTable implements CallHost, Disposable {
     const connection = this.#connection(call);
     this.#calls.delete(call);
     this.#count.remove(connection.caller);
+    if (call.definition.kind === "duplex") this.#duplexCount.remove(connection.caller);
     this.#receive.unwatch(call);
     this.#stall.unwatch(call);
     this.#replies.release(call);

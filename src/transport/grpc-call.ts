@@ -35,6 +35,8 @@ export class OpenCall implements Call {
   readonly peer: Peer;
   readonly startedMs: number;
   readonly deadlineMs: number | undefined;
+  /** Whether all of the request has come, though it may not be unpacked yet. */
+  isReceived = false;
   readonly #host: CallHost;
   readonly #answer: (status: StatusError) => void;
   #phase: Phase = "receiving";

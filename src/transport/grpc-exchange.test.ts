@@ -40,6 +40,7 @@ async function start(options: Partial<ExchangeOptions> = {}, http2: Http2Fixture
           told.push(text);
           hooks.message(text);
         },
+        received: () => {},
         halfClose: () => void told.push("half-close"),
         broken: (status: StatusError) => void told.push(`broken ${status.code}`),
         drained: () => void told.push("drained"),

@@ -3,9 +3,10 @@ import { inflateMessage } from "./grpc-inflate.ts";
 import { MessageReader, PREFIX_BYTES, type WireMessage } from "./grpc-messages.ts";
 import {
   ACCEPTED_ENCODINGS,
+  asBuffer,
   messageFrame,
+  messagePrefix,
   OK_TRAILERS,
-  prefixed,
   RESPONSE_HEADERS,
   statusOnlyHeaders,
   statusTrailers,
@@ -16,6 +17,8 @@ import type { Http2Stream, StreamEvents } from "./http2-stream.ts";
 /** What comes of a request. Nothing follows `broken` but `closed`. */
 export interface ExchangeEvents {
   message(bytes: Buffer): void;
+  /** All of the request is here, though messages may still be unpacked. */
+  received(): void;
   /** There is no further message. */
   halfClose(): void;
   /** The request cannot be read any further; it wants this status. */
@@ -98,8 +101,14 @@ export class GrpcExchange implements StreamEvents {
       stream.sendFrame(messageFrame(stream.id, message), bytes);
       return true;
     }
-    if (stream.sendData(prefixed(message))) return true;
-    return stream.queue.length < WAITING_MESSAGES_MAX && stream.queuedBytes < WAITING_BYTES_MAX;
+    // Not as one: the message is the same array for every stream that waits with it.
+    if (stream.sendData(messagePrefix(message.length), asBuffer(message))) return true;
+    return stream.queue.length < 2 * WAITING_MESSAGES_MAX && stream.queuedBytes < WAITING_BYTES_MAX;
+  }
+
+  /** Whether a message of so many bytes would have to wait. */
+  mustWait(bytes: number): boolean {
+    return this.#stream.queue.length > 0 || !this.#stream.takesWhole(PREFIX_BYTES + bytes);
   }
 
   /** Whether a reply of so many bytes can leave at once. */
@@ -148,6 +157,7 @@ export class GrpcExchange implements StreamEvents {
 
   end(): void {
     this.#hasEnded = true;
+    this.#events.received();
     this.#deliver();
   }
 

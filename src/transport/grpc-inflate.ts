@@ -15,6 +15,19 @@ export async function inflateMessage(bytes: Buffer, encoding: string, bytesMax: 
   if (unpack === undefined) {
     throw new StatusError("UNIMPLEMENTED", `grpc-encoding "${encoding.slice(0, 64)}" is not supported`);
   }
+  await turn();
+  try {
+    return await unpacked(unpack, bytes, encoding, bytesMax);
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) running--;
+    else next();
+  }
+}
+
+type Unpack = typeof import("node:zlib").gunzip;
+
+function unpacked(unpack: Unpack, bytes: Buffer, encoding: string, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     unpack(bytes, { maxOutputLength: bytesMax }, (error, message) => {
       if (error === null) resolve(message);
@@ -23,4 +36,15 @@ export async function inflateMessage(bytes: Buffer, encoding: string, bytesMax: 
       } else reject(new StatusError("INTERNAL", `a message is not in its encoding, ${encoding}`));
     });
   });
+}
+
+/** Each may become the longest message there is; more at once would be memory and no gain. */
+const UNPACKING_MAX = 2;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** Resolves when there is room for one more, at once or when another one hands its place over. */
+async function turn(): Promise<void> {
+  if (running < UNPACKING_MAX) running++;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
 }

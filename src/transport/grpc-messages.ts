@@ -58,7 +58,7 @@ export class MessageReader {
     if (flag > 1) throw new StatusError("INVALID_ARGUMENT", `a message begins with ${flag}, which is no flag of gRPC`);
     const length = this.#bytes.readUInt32BE(this.#start + 1);
     if (length > this.#bytesMax) {
-      const limit = `the limit is ${this.#bytesMax} (--max-message-bytes)`;
+      const limit = `the limit of this method is ${this.#bytesMax}`;
       throw new StatusError("RESOURCE_EXHAUSTED", `a message of ${length} bytes: ${limit}`);
     }
     this.#needed = PREFIX_BYTES + length;

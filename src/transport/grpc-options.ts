@@ -46,7 +46,7 @@ const REPLY_GRACE_MS = 30_000;
 const STREAMS_PER_CONNECTION_MAX = 1_000;
 /** Clients have 8 KiB and more of their own metadata to send, and we read none of it. */
 const HEADER_BYTES_MAX = 16 * 1024;
-/** Requests of usual size are on their way at once; of what they hold, a thousand of them hold 64 MiB. */
+/** Requests of usual size are on their way at once. Not less: clients have so much until they read our word on it. */
 const STREAM_WINDOW = 64 * 1024;
 /** More than what a unix socket, or a network of one machine, has under way. */
 const CONNECTION_WINDOW = 1024 * 1024;

@@ -11,7 +11,10 @@ function setUp() {
   const destroyed = new Set<number>();
   const givenUp: Call[] = [];
   const guard = createReceiveGuard<Call>(time, {
-    connectionOf: (call) => call.connection,
+    connectionOf(call) {
+      if (givenUp.includes(call)) throw new Error("the call is over");
+      return call.connection;
+    },
     giveUp: (call) => void givenUp.push(call),
     destroyConnection: (call) => void destroyed.add(call.connection),
   });
@@ -55,6 +58,17 @@ describe("incomplete requests", () => {
 
     expect(destroyed.size).toBe(0);
     expect(time.pending).toBe(0);
+  });
+
+  test("are given up while others are slow, and those are looked after all the same", () => {
+    const { time, destroyed, givenUp, watch } = setUp();
+    watch(1, SLOW_REQUESTS_MAX);
+    time.advance(28_000);
+    watch(2, SLOW_REQUESTS_MAX + 1);
+    time.advance(2_500);
+
+    expect(givenUp).toHaveLength(SLOW_REQUESTS_MAX);
+    expect(destroyed.has(2)).toBe(true);
   });
 
   test("are given up after 30 s, each once", () => {

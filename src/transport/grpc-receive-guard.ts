@@ -41,11 +41,10 @@ export function createReceiveGuard<C>(scheduler: Scheduler, host: ReceiveHost<C>
     const slow: C[] = [];
     for (const [call, before] of [...sweeps]) {
       sweeps.set(call, before + 1);
-      if (before + 1 >= SLOW_SWEEPS) slow.push(call);
       if (before + 1 >= RECEIVE_SWEEPS) {
         sweeps.delete(call);
         host.giveUp(call);
-      }
+      } else if (before + 1 >= SLOW_SWEEPS) slow.push(call);
     }
     for (const call of excess(slow, host.connectionOf)) {
       sweeps.delete(call);

@@ -39,11 +39,16 @@ function statusFields(status: StatusError, more: Fields): Fields {
   ];
 }
 
-/** A message behind its prefix, which says that it is not compressed. */
-export function prefixed(message: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
-  writePrefixed(bytes, 0, message);
-  return bytes;
+/** What stands before a message: that it is not compressed, and its length. */
+export function messagePrefix(bytes: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(bytes, 1);
+  return prefix;
+}
+
+/** The same bytes. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** One message as one DATA frame. */

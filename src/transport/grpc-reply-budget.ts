@@ -1,7 +1,7 @@
 /** Unary replies of one connection that have not left: 18 of the longest lists there can be. */
 export const UNSENT_BYTES_PER_CONNECTION_MAX = 64 * 1024 * 1024;
 /** Of all connections. Beyond it the one that holds most, which does not read, goes. */
-export const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
+export const UNSENT_BYTES_MAX = 128 * 1024 * 1024;
 
 /** What the budget decides on a reply. */
 export type ReplyVerdict =
@@ -24,7 +24,7 @@ export class ReplyBudget {
   take(call: object, connection: number, bytes: number): ReplyVerdict {
     const held = this.#byConnection.get(connection) ?? 0;
     if (held > 0 && held + bytes > UNSENT_BYTES_PER_CONNECTION_MAX) return { kind: "refuse" };
-    this.#byCall.set(call, { connection, bytes });
+    this.#byCall.set(call, { connection, bytes: bytes + (this.#byCall.get(call)?.bytes ?? 0) });
     this.#byConnection.set(connection, held + bytes);
     this.#total += bytes;
     return this.#total > UNSENT_BYTES_MAX ? { kind: "evict", connection: this.#largest() } : { kind: "send" };

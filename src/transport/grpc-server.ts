@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { StatusError } from "../base/status-error.ts";
 import type { Method } from "../service/call.ts";
-import type { Peer } from "../service/peer.ts";
+import { describePeer, type Peer } from "../service/peer.ts";
 import {
   type AdapterHost,
   type CallAdapter,
@@ -72,7 +72,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
         limits,
       );
       const connection = new GrpcConnection(http2, peer, log);
-      sweep.add(http2);
+      sweep.add(http2, (why) => log.info(`${why}: connection closed`, { peer: describePeer(peer) }));
     },
     drain(status, timeoutMs) {
       table.refuseWith(status);
@@ -96,9 +96,11 @@ function createRequestHandler(options: GrpcServerOptions, table: CallTable): Req
   const host: AdapterHost = {
     log: options.log,
     maxSendBytes,
-    admit: (call) => table.admit(call),
+    admit: () => table.admit(),
     admitWaitingReply: (call, bytes) => table.admitWaitingReply(call, bytes),
+    waitingRepliesSent: (call) => table.waitingRepliesSent(call),
     streamOpened: (call) => table.streamOpened(call),
+    received: (call) => table.received(call),
   };
   return (connection, stream, fields) => {
     const request = fields && readRequest(fields);
@@ -113,7 +115,7 @@ function createRequestHandler(options: GrpcServerOptions, table: CallTable): Req
       exchange: (events) =>
         new GrpcExchange(stream, events, {
           encoding: request.encoding,
-          bytesMax: maxReceiveBytes,
+          bytesMax: Math.min(maxReceiveBytes, method.requestBytesMax ?? maxReceiveBytes),
           isSingle: method.kind !== "duplex",
         }),
       call: (answer) => table.open(method, connection, request.timeoutMs, answer),

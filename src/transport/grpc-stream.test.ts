@@ -147,3 +147,32 @@ test("a duplex client that asks and does not read is not read from either", asyn
 
   expect(askedWhileClosed).toBeLessThan(200);
 });
+
+test("a service that listens for a drain after it has come is told of it", async () => {
+  const { promise, resolve } = Promise.withResolvers<ReplyStream>();
+  let drained = 0;
+  const method: Method = {
+    kind: "server-stream",
+    name: "test.S/Late",
+    access: "read",
+    handle(_request, stream) {
+      while (stream.send(MESSAGE));
+      resolve(stream);
+    },
+  };
+  const fixture = await start([method]);
+  using client = connectHttp2(fixture.path, 0);
+  const { stream } = client.open({ path: "/test.S/Late", ...REQUEST });
+  const replies = await promise;
+  client.session.settings({ initialWindowSize: 2 ** 20 });
+  let received = 0;
+  stream.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  await eventually(() => received >= 16 * MESSAGE.length || received >= 64 * 1024, "all that waited has come");
+
+  replies.onDrain(() => drained++);
+
+  expect(drained).toBe(1);
+  stream.close();
+});

@@ -24,9 +24,13 @@ export interface MessageTarget {
 
 /** What services get for a call that streams replies. `fail` takes whatever one of their listeners throws. */
 export function createReplyStream(call: OpenCall, sink: MessageSink, fail: (error: unknown) => void): ReplyStream {
-  let drainListener: () => void = () => {};
+  let drainListener: (() => void) | undefined;
+  /** It drained before anybody listened. */
+  let isMissed = false;
   sink.onDrain(() => {
-    if (call.phase === "handling") attempt(drainListener, fail);
+    if (call.phase !== "handling") return;
+    if (drainListener === undefined) isMissed = true;
+    else attempt(drainListener, fail);
   });
   return {
     method: call.method,
@@ -39,6 +43,9 @@ export function createReplyStream(call: OpenCall, sink: MessageSink, fail: (erro
     send: (message) => call.phase === "handling" && sink.write(message),
     onDrain(listener) {
       drainListener = listener;
+      if (!isMissed) return;
+      isMissed = false;
+      attempt(listener, fail);
     },
     end: (status) => call.settle(status?.code ?? "OK", () => sink.end(status)),
   };

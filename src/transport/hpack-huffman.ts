@@ -21,7 +21,9 @@ let code: Code | undefined;
  */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number): string | undefined {
   code ??= makeCode();
-  let text = "";
+  // Bytes, and no text that grows: the runtime would keep that in as many pieces for as long as it is only compared.
+  const text = Buffer.allocUnsafe(Math.ceil(((end - start) * 8) / SHORTEST));
+  let textBytes = 0;
   let bits = 0;
   let length = 0;
   for (let at = start; at < end; at++) {
@@ -33,12 +35,12 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number): st
       if (length > LONGEST) return undefined;
       const rank = bits - (code.first[length] ?? 0);
       if (rank < 0 || rank >= (code.count[length] ?? 0)) continue;
-      text += String.fromCharCode(code.bytes[(code.start[length] ?? 0) + rank] ?? 0);
+      text[textBytes++] = code.bytes[(code.start[length] ?? 0) + rank] ?? 0;
       bits = 0;
       length = 0;
     }
   }
-  return length <= 7 && bits === (1 << length) - 1 ? text : undefined;
+  return length <= 7 && bits === (1 << length) - 1 ? text.toString("latin1", 0, textBytes) : undefined;
 }
 
 function makeCode(): Code {

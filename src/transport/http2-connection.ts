@@ -264,7 +264,8 @@ export class Http2Connection implements StreamConnection {
     const window = new ReceiveWindow(this.#limits.streamWindow);
     const stream = new Http2Stream(block.stream, this, NOBODY, this.#settings.initialWindow, window, this.#reads);
     if (this.#streams.size >= this.#limits.streamsMax) {
-      this.#budget.spend(Cost.reset);
+      // It may not have read our limit yet.
+      this.#budget.spend(Cost.plain);
       stream.reset(ErrorCode.refusedStream);
       return;
     }
@@ -343,16 +344,21 @@ export class Http2Connection implements StreamConnection {
       return;
     }
     this.#hasSettings = true;
-    this.#budget.spend(Cost.empty);
     const before = this.#settings.initialWindow;
     this.#settings.apply(payload);
-    const by = this.#settings.initialWindow - before;
-    for (const stream of this.#streams.values()) {
+    // It is carried out on every stream.
+    this.#budget.spend(Cost.empty + this.#streams.size);
+    this.#widen(this.#settings.initialWindow - before);
+    this.push(SETTINGS_ACK);
+  }
+
+  /** Every stream's window by so much, which may be less than nothing. */
+  #widen(by: number): void {
+    for (const stream of [...this.#streams.values()]) {
       stream.sendWindow += by;
       if (stream.sendWindow > WINDOW_MAX) throw new ConnectionError(ErrorCode.flowControl, "a window over the limit");
+      if (by > 0 && stream.isWaiting) this.pump(stream);
     }
-    this.push(SETTINGS_ACK);
-    if (by > 0) this.#sender.pumpWaiting();
   }
 
   #ping(id: number, flags: number, payload: Buffer): void {

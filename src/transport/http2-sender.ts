@@ -13,11 +13,14 @@ import {
 import { Http2Output } from "./http2-output.ts";
 import type { Http2Stream } from "./http2-stream.ts";
 
+/** Less than the smallest event of a watch. */
+const EARNING_BYTES = 64;
+
 /** What leaves on a connection, and when: as much data as the windows and the socket take, in turns among streams. */
 export class Http2Sender {
   readonly #output: Http2Output;
   readonly #budget: FloodBudget;
-  /** Streams with data that has to wait, the one that has waited longest first. */
+  /** Streams that wait for the connection's window or the socket, the one that has waited longest first. */
   readonly #waiting = new Set<Http2Stream>();
   #window = WINDOW_DEFAULT;
 
@@ -43,22 +46,24 @@ export class Http2Sender {
 
   /** DATA of the stream, as much as goes; false where some has to wait. */
   pump(stream: Http2Stream): boolean {
-    const { queue } = stream;
-    for (let head = queue[0]; head !== undefined; head = queue[0]) {
-      const left = head.length - stream.headOffset;
-      const bytes = Math.min(left, stream.sendWindow, this.#window, FRAME_BYTES_MAX);
+    while (stream.queuedBytes > 0) {
+      const bytes = Math.min(stream.queuedBytes, stream.sendWindow, this.#window, FRAME_BYTES_MAX);
       if (bytes <= 0 || this.#output.isBlocked) {
-        this.#waiting.add(stream);
+        stream.isWaiting = true;
+        // One whose own window is shut waits for that, and is not looked at before.
+        if (stream.sendWindow > 0) this.#waiting.add(stream);
         return false;
       }
       const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + bytes);
-      writeFrameHeader(frame, 0, bytes, FrameType.data, 0, stream.id);
-      head.copy(frame, FRAME_HEADER_BYTES, stream.headOffset, stream.headOffset + bytes);
+      stream.takeQueued(frame, writeFrameHeader(frame, 0, bytes, FrameType.data, 0, stream.id));
       this.#output.push(frame);
       this.spend(bytes);
-      stream.sent(bytes);
     }
-    if (this.#waiting.delete(stream)) stream.queueEmpty();
+    if (stream.isWaiting) {
+      stream.isWaiting = false;
+      this.#waiting.delete(stream);
+      stream.queueEmpty();
+    }
     return true;
   }
 
@@ -70,7 +75,8 @@ export class Http2Sender {
   /** Data has left, or is about to, that no queue has seen. */
   spend(bytes: number): void {
     this.#window -= bytes;
-    this.#budget.earn();
+    // A peer that lets single bytes through makes work, and has earned nothing.
+    if (bytes >= EARNING_BYTES) this.#budget.earn();
   }
 
   /** The peer takes more. Throws ConnectionError. */
@@ -80,14 +86,13 @@ export class Http2Sender {
     this.pumpWaiting();
   }
 
+  /** Each stream that waits has a turn, and is behind the others should it have to wait again. */
   pumpWaiting(): void {
-    for (const stream of [...this.#waiting]) {
-      if (this.#window <= 0 || this.#output.isBlocked) return;
-      // Behind the others, should it have to wait again.
-      if (!this.pump(stream)) {
-        this.#waiting.delete(stream);
-        this.#waiting.add(stream);
-      }
+    for (let turns = this.#waiting.size; turns > 0; turns--) {
+      const [stream] = this.#waiting;
+      if (stream === undefined || this.#window <= 0 || this.#output.isBlocked) return;
+      this.#waiting.delete(stream);
+      this.pump(stream);
     }
   }
 

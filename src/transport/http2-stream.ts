@@ -39,10 +39,12 @@ export class Http2Stream {
   /** What content-length has promised; undefined where it has not. */
   expectedBytes: number | undefined = undefined;
   isRemoteEnded = false;
+  /** Some of the queue could not go out at once. */
+  isWaiting = false;
   isClosed = false;
-  /** DATA that waits, in the order in which it goes out; `headOffset` bytes of the first have gone. */
+  /** DATA that waits, in the order in which it goes out; `#headOffset` bytes of the first have gone. */
   readonly queue: Buffer[] = [];
-  headOffset = 0;
+  #headOffset = 0;
   queuedBytes = 0;
   #isLocalEnded = false;
   #trailers: Uint8Array | undefined;
@@ -70,11 +72,15 @@ export class Http2Stream {
   }
 
   /** False: it waits, and `drained` follows. */
-  sendData(bytes: Buffer): boolean {
+  sendData(...pieces: readonly Buffer[]): boolean {
     if (this.#isLocalEnded || this.isClosed) return false;
-    this.queue.push(bytes);
-    this.queuedBytes += bytes.length;
-    return this.queue.length === 1 ? this.connection.pump(this) : false;
+    const isFirst = this.queue.length === 0;
+    for (const bytes of pieces) {
+      if (bytes.length === 0) continue;
+      this.queue.push(bytes);
+      this.queuedBytes += bytes.length;
+    }
+    return isFirst && this.connection.pump(this);
   }
 
   /** Ends the response, behind all data. */
@@ -101,14 +107,20 @@ export class Http2Stream {
     this.connection.pushWhole(frame, dataBytes);
   }
 
-  /** The connection has framed so much of the queue's first bytes. */
-  sent(bytes: number): void {
-    this.sendWindow -= bytes;
-    this.queuedBytes -= bytes;
-    this.headOffset += bytes;
-    if (this.headOffset < (this.queue[0]?.length ?? 0)) return;
-    this.queue.shift();
-    this.headOffset = 0;
+  /** Fills the buffer from `at` on with the queue's first bytes, which count as sent. */
+  takeQueued(to: Buffer, at: number): void {
+    this.sendWindow -= to.length - at;
+    this.queuedBytes -= to.length - at;
+    for (let end = at; end < to.length; ) {
+      const [head] = this.queue;
+      if (head === undefined) return;
+      const copied = head.copy(to, end, this.#headOffset);
+      end += copied;
+      this.#headOffset += copied;
+      if (this.#headOffset < head.length) return;
+      this.queue.shift();
+      this.#headOffset = 0;
+    }
   }
 
   /** The connection has framed all data, after some of it had to wait. */

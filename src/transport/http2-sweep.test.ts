@@ -34,9 +34,10 @@ class ScriptedConnection {
 function setUp() {
   const time = new SimulatedTime();
   const sweep = new ConnectionSweep(time);
+  const cuts: string[] = [];
   const add = (): ScriptedConnection => {
     const connection = new ScriptedConnection();
-    sweep.add(connection as unknown as Http2Connection);
+    sweep.add(connection as unknown as Http2Connection, (why) => void cuts.push(why));
     return connection;
   };
   /** Calls `each` between two sweeps, for so long. */
@@ -46,7 +47,7 @@ function setUp() {
       time.advance(SWEEP_MS);
     }
   };
-  return { time, sweep, add, pass };
+  return { time, sweep, add, pass, cuts };
 }
 
 describe("a connection that says nothing", () => {
@@ -62,14 +63,16 @@ describe("a connection that says nothing", () => {
   });
 
   test("goes 20 s later, where it does not answer", () => {
-    const { time, add } = setUp();
+    const { time, add, cuts } = setUp();
     const connection = add();
     connection.openStreams = 1;
 
     time.advance(80 * SECOND_MS);
     expect(connection.done).toEqual(["ping"]);
+    expect(cuts).toEqual([]);
     time.advance(SWEEP_MS);
     expect(connection.done).toEqual(["ping", "destroy"]);
+    expect(cuts).toEqual(["a client has not answered a PING for 20 s"]);
   });
 
   test("stays, where it answers, and is asked again a minute later", () => {

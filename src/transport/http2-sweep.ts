@@ -27,6 +27,7 @@ interface Seen {
   reads: number;
   frames: number;
   lastStream: number;
+  readonly onCut: (why: string) => void;
 }
 
 /** Looks after connections that do nothing. One timer for all of them, and none while there are none. */
@@ -47,8 +48,9 @@ export class ConnectionSweep implements Disposable {
     return [...this.#connections.keys()];
   }
 
-  add(connection: Http2Connection): void {
-    const nothing = { ending: 0, silent: 0, midFrame: 0, idle: 0, reads: 0, frames: 0, lastStream: 0 };
+  /** `onCut` is told why a connection ends that was not asked to. */
+  add(connection: Http2Connection, onCut: (why: string) => void = () => {}): void {
+    const nothing = { ending: 0, silent: 0, midFrame: 0, idle: 0, reads: 0, frames: 0, lastStream: 0, onCut };
     this.#connections.set(connection, nothing);
     this.#arm();
   }
@@ -84,7 +86,13 @@ function look(connection: Http2Connection, seen: Seen): void {
   seen.midFrame = connection.isMidFrame && frames === seen.frames ? seen.midFrame + 1 : 0;
   seen.idle = connection.openStreams === 0 && lastStream === seen.lastStream ? seen.idle + 1 : 0;
   Object.assign(seen, { reads, frames, lastStream });
-  if (seen.silent >= SILENT_SWEEPS || seen.midFrame >= MID_FRAME_SWEEPS) connection.destroy();
+  if (seen.silent >= SILENT_SWEEPS) cut(connection, seen, "a client has not answered a PING for 20 s");
+  else if (seen.midFrame >= MID_FRAME_SWEEPS) cut(connection, seen, "a client has sent half a frame and no more");
   else if (seen.idle >= IDLE_SWEEPS) connection.goAway(ErrorCode.none, "idle");
   else if (seen.silent === PING_SWEEPS) connection.ping();
+}
+
+function cut(connection: Http2Connection, { onCut }: Seen, why: string): void {
+  onCut(why);
+  connection.destroy();
 }

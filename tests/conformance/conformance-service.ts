@@ -73,6 +73,8 @@ export class ConformanceCall implements ExchangeEvents {
     if (this.#first.fullDuplex === true) this.#then(() => this.#answerOne());
   }
 
+  received(): void {}
+
   halfClose(): void {
     if (SINGLE.includes(this.#kind) && this.#count !== 1) {
       this.#finish(new StatusError("UNIMPLEMENTED", `the method takes one message, and ${this.#count} came`));

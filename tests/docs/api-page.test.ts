@@ -4,9 +4,10 @@ import { GpuService } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
 import { AdminService } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { SERVE_FLAGS } from "../../src/server/flags.ts";
+import { SMALL_REQUEST_BYTES } from "../../src/service/call.ts";
 import { gravestAction } from "../../src/store/actions.ts";
 import * as limits from "../../src/store/limits.ts";
-import { OPEN_CALLS_PER_CALLER_MAX } from "../../src/transport/grpc-call-count.ts";
+import { OPEN_CALLS_PER_CALLER_MAX, OPEN_DUPLEX_PER_CALLER_MAX } from "../../src/transport/grpc-call-count.ts";
 import { readPage } from "./pages.ts";
 
 /** What the page on the API says in tables, beside what the server has. */
@@ -64,7 +65,9 @@ test("the limits are the server's", () => {
     providers: limits.PROVIDERS_MAX,
     "the encoded list, in bytes": limits.LIST_BYTES_MAX,
     "a message (`--max-message-bytes`), in bytes": SERVE_FLAGS["max-message-bytes"].default,
+    "a request to read, for health or reflection": SMALL_REQUEST_BYTES,
     watches: limits.WATCHERS_MAX,
+    "reflection calls of one uid, or of TCP": OPEN_DUPLEX_PER_CALLER_MAX,
     "open calls of one uid, or of TCP": OPEN_CALLS_PER_CALLER_MAX,
     "connections of one uid, or of TCP": SERVE_FLAGS["max-connections-per-uid"].default,
     "connections (`--max-connections`)": SERVE_FLAGS["max-connections"].default,
