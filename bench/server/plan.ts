@@ -12,7 +12,8 @@ export interface Plan {
   readonly paced: { readonly updates: number; readonly perSecond: number };
   readonly burstUpdates: number;
   readonly idleWatches: number;
-  /** How long a server without any calls is watched. */
+  /** How long a server without any calls is left alone, and how long it is watched then. */
+  readonly settleMs: number;
   readonly idleMs: number;
   readonly gpuCounts: readonly number[];
   readonly watcherCounts: readonly number[];
@@ -28,6 +29,7 @@ const FULL: Plan = {
   paced: { updates: 600, perSecond: 200 },
   burstUpdates: 1_000,
   idleWatches: 10_000,
+  settleMs: 30_000,
   idleMs: 10_000,
   gpuCounts: [8, 64, 512, 4_096],
   watcherCounts: [1, 10, 100, 1_000],
@@ -43,6 +45,7 @@ const QUICK: Plan = {
   paced: { updates: 20, perSecond: 200 },
   burstUpdates: 100,
   idleWatches: 100,
+  settleMs: 100,
   idleMs: 100,
   gpuCounts: [8, 64],
   watcherCounts: [1, 10],

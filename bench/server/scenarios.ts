@@ -127,6 +127,8 @@ function idle(plan: Plan): Scenario {
     repetitions: 1,
     async measure(subject, load) {
       await using server = await startWith(GPUS, subject, load);
+      // What was compiled and thrown away at the start is the start's, not the rest's.
+      await Bun.sleep(plan.settleMs);
       const done = await load(server, "unix", "watches", { watchers: 0, duration: `${plan.idleMs}ms` });
       const { residentBytes, anonymousBytes } = done.after;
       return [
