@@ -9,13 +9,13 @@ import type { VisibleCondition } from "./aggregate.ts";
 import {
   bytesTag,
   fieldLength,
+  numberFieldLength,
   numberTag,
   textFieldLength,
   utf8Length,
-  varintLength,
   writeFieldHead,
+  writeNumberField,
   writeTextField,
-  writeVarint,
 } from "./wire.ts";
 
 /**
@@ -88,7 +88,7 @@ export function encodeGpuField(
   for (const field of conditions) statusBytes += field.length;
   const versionText = String(version);
   const metadataBytes = head.name.length + textFieldLength(versionText.length);
-  const versionBytes = version === 0 ? 0 : 1 + varintLength(version);
+  const versionBytes = numberFieldLength(version);
   const gpuBytes = fieldLength(metadataBytes) + head.spec.length + fieldLength(statusBytes) + versionBytes;
   const to = new Uint8Array(prefix.length + fieldLength(gpuBytes));
   to.set(prefix);
@@ -113,8 +113,7 @@ function encodeCondition({ type, status, reason, message, since }: VisibleCondit
   const reasonBytes = utf8Length(reason);
   const messageBytes = utf8Length(message);
   const seconds = Number(since.seconds);
-  const timeBytes =
-    (seconds === 0 ? 0 : 1 + varintLength(seconds)) + (since.nanos === 0 ? 0 : 1 + varintLength(since.nanos));
+  const timeBytes = numberFieldLength(seconds) + numberFieldLength(since.nanos);
   const bytes =
     textFieldLength(typeBytes) +
     textFieldLength(statusBytes) +
@@ -131,11 +130,4 @@ function encodeCondition({ type, status, reason, message, since }: VisibleCondit
   at = writeTextField(to, at, TAG.reason, reason, reasonBytes);
   writeTextField(to, at, TAG.message, message, messageBytes);
   return to;
-}
-
-/** Nothing where it is 0, as proto3 has it. */
-function writeNumberField(to: Uint8Array, at: number, tag: number, value: number): number {
-  if (value === 0) return at;
-  to[at] = tag;
-  return writeVarint(to, at + 1, value);
 }

@@ -67,11 +67,20 @@ export function bytesField(tag: number, body: Uint8Array): Uint8Array {
   return field;
 }
 
-/** A message that is one number; nothing where it is 0. */
+/** 0 for a number that is left out, as proto3 has it for 0. */
+export function numberFieldLength(value: number): number {
+  return value === 0 ? 0 : 1 + varintLength(value);
+}
+
+/** Nothing where it is 0. */
+export function writeNumberField(to: Uint8Array, at: number, tag: number, value: number): number {
+  if (value === 0) return at;
+  to[at] = tag;
+  return writeVarint(to, at + 1, value);
+}
+
 export function numberField(tag: number, value: number): Uint8Array {
-  if (value === 0) return new Uint8Array(0);
-  const field = new Uint8Array(1 + varintLength(value));
-  field[0] = tag;
-  writeVarint(field, 1, value);
+  const field = new Uint8Array(numberFieldLength(value));
+  writeNumberField(field, 0, tag, value);
   return field;
 }

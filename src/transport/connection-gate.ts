@@ -32,13 +32,10 @@ export interface ConnectionGateOptions {
 /** Where a listener's connections come from. */
 export type Origin = { readonly kind: "unix" } | { readonly kind: "tcp"; readonly loopback: boolean };
 
-/** The connections that are open, by number. */
-export interface ConnectionRegistry {
-  get(connection: number): { readonly peer: Peer; destroy(): void } | undefined;
-}
-
 /** Every connection of every listener passes here, and is counted from accept to close. */
-export interface ConnectionGate extends ConnectionRegistry, Disposable {
+export interface ConnectionGate extends Disposable {
+  /** A connection that is open, by its number. */
+  get(connection: number): { readonly peer: Peer; destroy(): void } | undefined;
   /** What maxConnections came to. */
   readonly maxConnections: number;
   /** From now on this listener's connections pass the gate. `label` is its name in logs and metrics. */

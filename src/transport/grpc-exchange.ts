@@ -140,10 +140,6 @@ export class GrpcExchange implements StreamEvents {
     this.#stream.sendHeaders(block ?? statusOnlyHeaders(status, more), true);
   }
 
-  reset(code: number): void {
-    this.#stream.reset(code);
-  }
-
   data(bytes: Buffer): void {
     this.#unconsumed += bytes.length;
     if (this.#isBroken) {
