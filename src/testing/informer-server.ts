@@ -28,7 +28,7 @@ export type Trouble =
   | { readonly call: "watch"; readonly what: "fails"; readonly code: ErrorCode }
   /** Ends with OK when it has brought so many events of the past. */
   | { readonly call: "watch"; readonly what: "ends"; readonly after: number }
-  /** Begins with what is there, as some servers do. */
+  /** Begins with what is there, as servers do that have no history: no watch goes on from what was before. */
   | { readonly call: "watch"; readonly what: "replays" };
 
 interface Watch {
@@ -163,10 +163,12 @@ export class SimulatedServer implements ListerWatcher<SimObject> {
       watch.call.send(() => this.#end(watch.call, refusal));
       return;
     }
+    const past = this.#history.filter(({ object }) => Number(object.resourceVersion) > after);
     if (trouble?.what === "replays") {
       for (const object of this.#objects.values()) this.#send(watch, { type: "ADDED", object });
+      this.#version++;
+      this.expire(false);
     }
-    const past = this.#history.filter(({ object }) => Number(object.resourceVersion) > after);
     const count = trouble?.what === "ends" ? trouble.after : past.length;
     for (const event of past.slice(0, count)) this.#send(watch, event);
     if (trouble?.what === "ends") this.#finish(watch);

@@ -110,6 +110,12 @@ describe("an event", () => {
     expect(cache.resourceVersion).toBe("12");
   });
 
+  test("can be asked about: its object is held in whatever spelling and state", () => {
+    const { cache } = createCache();
+    cache.replace(listOf(9, thing("a", 5)));
+    expect([cache.holds(thing("A", 1)), cache.holds(thing("b", 5))]).toEqual([true, false]);
+  });
+
   test("that repeats what is held says nothing", () => {
     const { cache, apply } = createCache();
     cache.replace(listOf(9, thing("a", 5)));

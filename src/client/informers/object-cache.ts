@@ -85,6 +85,11 @@ export class ObjectCache<T> {
     return [this.#set(key, object, version, false)];
   }
 
+  /** Whether there is an object of that name, in whatever state. */
+  holds(object: T): boolean {
+    return this.#versions.has(resourceKey(this.#access.nameOf(object)));
+  }
+
   #set(key: string, incoming: T, version: bigint, isInInitialList: boolean): Delta<T> {
     const old = this.#indexer.get(key);
     const object = this.#transform(incoming);

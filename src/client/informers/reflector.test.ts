@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { listOf, ScriptedSource, type Thing, thing } from "../../testing/scripted-source.ts";
 import { SimulatedTime } from "../../testing/simulated-time.ts";
 import { ApiError, type ErrorCode } from "../errors.ts";
-import type { WatchEvent } from "../resource/types.ts";
+import type { EventType, WatchEvent } from "../resource/types.ts";
 import { Reflector, type ReflectorFault } from "./reflector.ts";
 
 /** Waits are half of what they could be: 400 ms, 800, 1,600 … */
@@ -23,11 +23,12 @@ class Harness implements Disposable {
         version = list.resourceVersion;
       },
       apply: (event: WatchEvent<Thing>) => {
-        if (event.object.name === "repeated") return;
+        if (event.object.name === "held") return;
         if (event.object.name === "refused") throw new ApiError("OUT_OF_RANGE", "the watch went back");
         version = event.object.resourceVersion;
         this.applied.push(event);
       },
+      holds: ({ name }: Thing) => name === "held",
       get resourceVersion() {
         return version;
       },
@@ -51,8 +52,8 @@ class Harness implements Disposable {
     drainMicrotasks();
   }
 
-  sends(name: string, version: number): void {
-    this.source.watches.at(-1)?.send("MODIFIED", thing(name, version));
+  sends(name: string, version: number, type: EventType = "MODIFIED"): void {
+    this.source.watches.at(-1)?.send(type, thing(name, version));
     drainMicrotasks();
   }
 
@@ -192,11 +193,47 @@ describe("a reflector", () => {
   test.each(["nothing", "what is held"])("waits before it goes on where a watch ends at once with %s", (what) => {
     using harness = new Harness();
     harness.listed(7);
-    if (what !== "nothing") harness.sends("repeated", 7);
+    if (what !== "nothing") harness.sends("held", 7);
     harness.watchEnds();
     expect(harness.calls).toEqual([1, "7"]);
     harness.time.advance(400);
     expect(harness.calls).toEqual([1, "7", "7"]);
+  });
+
+  test("leaves a watch for a list where it was to go on and begins with what is there", () => {
+    using harness = new Harness();
+    harness.listed(7);
+    harness.sends("a", 8);
+    harness.watchFails("UNAVAILABLE");
+    harness.time.advance(400);
+    expect(harness.calls).toEqual([1, "7", "8"]);
+    harness.sends("held", 9, "ADDED");
+    expect([harness.calls, harness.source.watches[1]?.closed]).toEqual([[2, "7", "8"], true]);
+    expect(harness.told).toEqual(["watch UNAVAILABLE 400", "watch OUT_OF_RANGE 0"]);
+  });
+
+  test.each(["UNAVAILABLE", "OK"] as const)(
+    "goes on with a list after a watch that began with what is there and ended with %s",
+    (end) => {
+      using harness = new Harness();
+      harness.listed(7);
+      harness.sends("held", 7, "ADDED");
+      harness.sends("a", 8, "ADDED");
+      expect(harness.calls).toEqual([1, "7"]);
+      if (end === "OK") harness.watchEnds();
+      else harness.watchFails(end);
+      harness.time.advance(400);
+      expect(harness.calls).toEqual([2, "7"]);
+    },
+  );
+
+  test("goes on with a list after a watch from version 0, which had to begin with what is there", () => {
+    using harness = new Harness();
+    harness.listed(0);
+    harness.sends("b", 3, "ADDED");
+    harness.watchFails("UNAVAILABLE");
+    harness.time.advance(400);
+    expect(harness.calls).toEqual([2, "0"]);
   });
 
   test("renews a watch after five minutes and a part of five more", () => {

@@ -1,4 +1,4 @@
-import { isConnectionClosed, isExpired, isResourceExhausted, isUnavailable } from "../errors.ts";
+import { ApiError, isConnectionClosed, isExpired, isResourceExhausted, isUnavailable } from "../errors.ts";
 import type { ListerWatcher, ResourceList, WatchEvent } from "../resource/types.ts";
 import { sleep } from "../sleep.ts";
 import type { ClientSystem } from "../system.ts";
@@ -11,6 +11,8 @@ export type ReflectorRuntime = Pick<ClientSystem, "clock" | "scheduler" | "rando
 export interface ReflectorSink<T> {
   replace(list: ResourceList<T>): void;
   apply(event: WatchEvent<T>): void;
+  /** Whether there is an object of that name, in whatever state. */
+  holds(object: T): boolean;
   /** The version after which a watch goes on. */
   readonly resourceVersion: string;
 }
@@ -45,11 +47,21 @@ type Step = "list" | "watch";
 
 type Outcome =
   | { readonly did: "list"; readonly failed?: Failure }
-  | { readonly did: "watch"; readonly failed?: Failure; readonly broughtNews: boolean; readonly livedMs: number };
+  | {
+      readonly did: "watch";
+      readonly failed?: Failure;
+      readonly broughtNews: boolean;
+      readonly livedMs: number;
+      /** A watch can go on after the last event of this one. */
+      readonly resumable: boolean;
+    };
 
 interface Failure {
   readonly error: unknown;
 }
+
+/** A watch from here begins with what is there, by the contract. */
+const BEGINNINGS: readonly string[] = ["", "0"];
 
 /**
  * Keeps a sink at the state of a server: lists, watches from the version of the list, goes on after the last event
@@ -58,6 +70,11 @@ interface Failure {
  * Promises: list and watch never overlap; after the last fault the sink has the server's state within one maximum
  * backoff (30 s) and the time that the calls take. A call that is never answered is a fault until it is given up: a
  * list after 30 s, a silent watch after 5 to 10 min, or when the connection's keepalive finds out.
+ *
+ * Some servers have no history and begin each watch with what is there, in any order and without a word on what was
+ * deleted. Nothing goes on after such a watch, for a part of it says nothing about the rest; and one that was to go on
+ * is left for a list. Does not promise, on such a server: to notice before the next list what was deleted between a
+ * list and the watch after it.
  */
 export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
@@ -72,15 +89,18 @@ export class Reflector<T> {
     const backoff = new ReflectorBackoff(clock, random);
     let step: Step = "list";
     let listedSinceWait = false;
+    /** The step before was a list. */
+    let listed = false;
     while (!signal.aborted) {
-      const outcome: Outcome = step === "list" ? await this.#list(signal) : await this.#watch(signal);
+      const outcome: Outcome = step === "list" ? await this.#list(signal) : await this.#watch(signal, listed);
       if (signal.aborted) return;
-      const { did, failed } = outcome;
+      const { did, failed }: Outcome = outcome;
       if (failed !== undefined && isConnectionClosed(failed.error)) {
         onFault({ kind, during: did, error: failed.error, retryInMs: undefined });
         return;
       }
-      if (did === "list" && failed === undefined) listedSinceWait = true;
+      listed = did === "list";
+      if (listed && failed === undefined) listedSinceWait = true;
       const next = nextStep(outcome, listedSinceWait);
       const waitMs = next.wait ? backoff.next() : 0;
       if (failed !== undefined) onFault({ kind, during: did, error: failed.error, retryInMs: waitMs });
@@ -102,7 +122,7 @@ export class Reflector<T> {
     }
   }
 
-  async #watch(signal: AbortSignal): Promise<Outcome> {
+  async #watch(signal: AbortSignal, listed: boolean): Promise<Outcome> {
     const { source, sink, clock, scheduler, random } = this.#options;
     const startedMs = clock.monotonicMs();
     const lifeMs = WATCH_MIN_MS * (1 + random());
@@ -111,15 +131,21 @@ export class Reflector<T> {
     const end = () => ending.abort();
     signal.addEventListener("abort", end);
     const renewal = scheduler.setTimer(end, lifeMs);
+    let resumable = !BEGINNINGS.includes(resourceVersion);
     const outcome = (): Outcome => ({
       did: "watch",
       broughtNews: sink.resourceVersion !== resourceVersion,
       livedMs: clock.monotonicMs() - startedMs,
+      resumable,
     });
     try {
       for await (const event of source.watch({ signal: ending.signal, resourceVersion })) {
         // What came too late is sent again by the next watch.
         if (ending.signal.aborted) break;
+        if (event.type === "ADDED" && sink.holds(event.object)) {
+          if (!listed) throw notResumed(resourceVersion);
+          resumable = false;
+        }
         sink.apply(event);
       }
       return outcome();
@@ -137,10 +163,18 @@ function nextStep(outcome: Outcome, listedSinceWait: boolean): { readonly step: 
   const { failed } = outcome;
   if (outcome.did === "list") return { step: failed === undefined ? "watch" : "list", wait: failed !== undefined };
   const lived = outcome.livedMs >= WORKED_MS;
-  if (failed === undefined) return { step: "watch", wait: !lived && !outcome.broughtNews };
+  const again: Step = outcome.resumable ? "watch" : "list";
+  if (failed === undefined) return { step: again, wait: !lived && !outcome.broughtNews };
   // One list is free: else two backoffs could lie between a restart of the server and the state after it.
   if (isExpired(failed.error)) return { step: "list", wait: listedSinceWait && !lived };
   // The server, or this connection to it, was gone for a moment; its history may still have what was missed.
-  if (isUnavailable(failed.error) || isResourceExhausted(failed.error)) return { step: "watch", wait: true };
+  if (isUnavailable(failed.error) || isResourceExhausted(failed.error)) return { step: again, wait: true };
   return { step: "list", wait: true };
+}
+
+function notResumed(version: string): ApiError {
+  return new ApiError(
+    "OUT_OF_RANGE",
+    `the watch began with what is there instead of what came after version ${version}`,
+  );
 }

@@ -179,6 +179,7 @@ class Informer<T> implements SharedInformer<T> {
         for (const runner of this.#runners.keys()) runner.listed();
       },
       apply: (event) => this.#distribute(cache.apply(event)),
+      holds: (object) => cache.holds(object),
       get resourceVersion() {
         return cache.resourceVersion;
       },
