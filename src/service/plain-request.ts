@@ -1,6 +1,7 @@
 import { ConditionSchema } from "../gen/device/v1alpha1/gpu_pb.ts";
 import { UpdateGpuConditionRequestSchema } from "../gen/device/v1alpha1/provider_pb.ts";
 import { bytesTag, numberTag } from "../store/wire.ts";
+import { TextCache } from "./text-cache.ts";
 
 /**
  * Reads the request that providers send most, in the form in which all of them send it: each field once at most, text
@@ -98,6 +99,8 @@ function readTime(reader: PlainReader): { seconds: bigint; nanos: number } | und
   return reader.isPlain && time.nanos <= INT32_MAX ? time : undefined;
 }
 
+const texts = new TextCache();
+
 const INT32_MAX = 2 ** 31 - 1;
 /** Five bytes: more than any length, and times until the year 3058. */
 const VARINT_BYTES_MAX = 5;
@@ -146,9 +149,10 @@ class PlainReader {
     const length = this.#length();
     const start = this.#at;
     this.#at += length;
-    for (let i = start; i < this.#at; i++) if ((this.#bytes[i] ?? 0) > 0x7f) this.#stop();
-    if (!this.#isPlain) return "";
-    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, length).toString("latin1");
+    const text = texts.read(this.#bytes, start, this.#at);
+    if (text !== undefined) return text;
+    this.#stop();
+    return "";
   }
 
   message(): PlainReader {

@@ -82,7 +82,7 @@ class PreviousConditions {
 /** Whether the provider reports a fault that counts; only then does its advice stand. */
 export function hasCountingFault(report: ProviderReport, reader: ConditionReader): boolean {
   for (const { type, status } of report.conditions.values()) {
-    if (reader.counts(type) && reader.verdict(type, status) === "bad") return true;
+    if (reader.isCountingFault(type, status)) return true;
   }
   return false;
 }

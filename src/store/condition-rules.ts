@@ -53,6 +53,13 @@ export class ConditionReader {
     return this.#traitsOf(type).counts;
   }
 
+  /** Whether it is a fault, of a type that has that say. */
+  isCountingFault(type: string, status: ConditionStatus): boolean {
+    if (status === "Unknown") return false;
+    const { counts, inverted } = this.#traitsOf(type);
+    return counts && (status === "True") === inverted;
+  }
+
   #traitsOf(type: string): TypeTraits {
     const known = this.#traits.get(type);
     if (known !== undefined) return known;

@@ -67,7 +67,8 @@ export function encodeConditions(
   before: { readonly conditions: readonly VisibleCondition[]; readonly fields: readonly Uint8Array[] } | undefined,
 ): readonly Uint8Array[] {
   const fields: Uint8Array[] = [];
-  for (const [i, condition] of conditions.entries()) {
+  for (const condition of conditions) {
+    const i = fields.length;
     const same = before?.conditions[i] === condition ? i : (before?.conditions.indexOf(condition) ?? -1);
     fields.push(before?.fields[same] ?? encodeCondition(condition));
   }
