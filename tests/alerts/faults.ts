@@ -3,6 +3,7 @@ import { GpuService } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
 import type { FakeNvml } from "../../src/testing/fake-nvml.ts";
 import type { RunningBinary } from "../support/binary.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { TestClient } from "../support/test-client.ts";
 
 const { getGpu, listGpus, watchGpus } = GpuService.method;
@@ -24,7 +25,8 @@ export const GPU_FAULTS: readonly string[] = [
   "xid none 31",
 ];
 
-export function playFaults(fake: FakeNvml): void {
+export async function playFaults(fake: FakeNvml): Promise<void> {
+  await waitsForEvents(fake);
   for (const command of GPU_FAULTS) fake.command(command);
 }
 

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await callers.come();
   // What was well before is seen to be, and counters are seen at 0.
   await until("a first evaluation", async () => (await prometheus.query(RECORDED.join(" or "))).length >= GPUS);
-  playFaults(fake);
+  await playFaults(fake);
   await callers.callOnce();
   for (const name of PLAYED) await until(`the alert ${name}`, async () => (await activeAlerts()).has(name));
 }, 4 * WAIT_MS);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { shortOf } from "../support/gpu-watch.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { run, until } from "./processes.ts";
 import { Reflector } from "./reflector.ts";
 import {
@@ -109,6 +110,7 @@ async function watchFromPod({ cluster, driver }: Scene): Promise<void> {
   await until(`${GPUS} GPUs in the consumer's log`, async () => {
     return (await logs()).split('"ADDED"').length - 1 === GPUS || undefined;
   });
+  await waitsForEvents(driver);
   driver.command("xid 2 79");
   await until("the Xid in the consumer's log", async () => /"XidError"|Xid 79/.test(await logs()) || undefined, 20_000);
 }

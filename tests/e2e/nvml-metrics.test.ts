@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 
 /** T-OBS-1 for NVML: every metric of docs/operations/nvml-metrics.md moves when what it tells of happens. */
 
@@ -36,6 +37,7 @@ beforeAll(async () => {
   const healthy = () => [...now].filter(([series, is]) => is === 1 && /^gpu_health.*"healthy"/.test(series));
   // On a busy machine the server does not wait for the first readings for ever.
   await until(() => healthy().length === 4 && value(nameOf("state", ["state", "running"])) === 1, "the GPUs");
+  await waitsForEvents(fake);
   uuids = healthy().map(([series]) => /gpu="([^"]+)"/.exec(series)?.[1] ?? "");
 });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Condition, type Gpu, GpuService, type WatchGpusResponse } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { type StreamReader, TestClient } from "../support/test-client.ts";
 
 /** The compiled binary on the scripted library, with GPUs in MIG mode. */
@@ -88,6 +89,7 @@ describe("with --nvml-mig", () => {
   beforeEach(async () => {
     await start("--nvml-mig");
     await untilAllReady();
+    await waitsForEvents(fake);
   });
 
   test("each instance is an object under its own UUID, beside its GPU, with what it has of it", async () => {
@@ -189,6 +191,7 @@ describe("with --nvml-mig", () => {
 test("without --nvml-mig there are GPUs alone, and an Xid names its instance", async () => {
   await start();
   await until(() => seen.size === GPUS && notReady().length === 0, "the GPUs");
+  await waitsForEvents(fake);
   fake.command("xid 0 95 gpu_instance=9 compute_instance=0");
   await until(() => notReady().length === 1, "the fault");
   expect(messageOf(notReady()[0] ?? "")).toContain("MIG GPU instance 9, compute instance 0, advice");

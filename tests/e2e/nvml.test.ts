@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Condition, type Gpu, GpuService, type WatchGpusResponse } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { type StreamReader, TestClient } from "../support/test-client.ts";
 
 /** The compiled binary on the scripted library: what consumers see of a fault, and of the way back. */
@@ -110,6 +111,7 @@ describe("a fault of one GPU", () => {
   for (const [fault, type, reason, advice, wayBack] of faults) {
     test(`${fault}: ${type} False with what clears it, and back after ${wayBack}`, async () => {
       await until(() => names.every((name) => is(name, "Ready", "True")), "the snapshot");
+      await waitsForEvents(fake);
       fake.command(fault);
       const bad = () => names.filter((name) => is(name, "Ready", "False") && is(name, type, "False"));
       await until(() => bad().length > 0, "the fault");
@@ -129,6 +131,7 @@ describe("a fault of one GPU", () => {
 
   test("that is an application's leaves the GPU healthy", async () => {
     await until(() => names.every((name) => is(name, "Ready", "True")), "the snapshot");
+    await waitsForEvents(fake);
     fake.command("xid 1 31");
     fake.command("xid 2 79");
     const bad = () => names.filter((name) => !is(name, "Ready", "True"));

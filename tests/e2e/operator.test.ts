@@ -4,6 +4,7 @@ import { ProviderService } from "../../src/gen/device/v1alpha1/provider_pb.ts";
 import { AdminService } from "../../src/gen/deviceapi/admin/v1alpha1/admin_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "../support/binary.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { runBinary } from "../support/run-binary.ts";
 import { type StreamReader, TestClient } from "../support/test-client.ts";
 
@@ -26,6 +27,7 @@ beforeEach(async () => {
   client = new TestClient(binary.unixTarget);
   names = (await client.call(listGpus, {})).gpuList?.items.map((gpu) => gpu.metadata?.name ?? "") ?? [];
   watch = client.stream(watchGpus, {});
+  await waitsForEvents(fake);
 });
 
 afterEach(async () => {

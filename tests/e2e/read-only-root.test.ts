@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { GpuService, type WatchGpusResponse } from "../../src/gen/device/v1alpha1/gpu_pb.ts";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
 import { BINARY } from "../support/binary.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import { type StreamReader, TestClient } from "../support/test-client.ts";
 
 /**
@@ -124,6 +125,7 @@ describe.skipIf(!isPossible)("a read-only root without /tmp and /dev, no capabil
     client = cleanup.use(new TestClient(`unix://${inside(SOCKET)}`));
     watch = client.stream(watchGpus, {});
     await until(() => ready() === GPUS, "every GPU is ready");
+    await waitsForEvents(fake);
   });
 
   afterAll(() => cleanup.disposeAsync());
@@ -167,7 +169,9 @@ describe.skipIf(!isPossible)("a read-only root without /tmp and /dev, no capabil
     const killed = hostPid() ?? 0;
     process.kill(killed, "SIGKILL");
     await until(() => ![undefined, killed].includes(hostPid()), "another host process");
+    const waits = fake.calls("nvmlEventSetWait_v2");
     await until(() => ready() === GPUS - 1, "the others are ready again");
+    await waitsForEvents(fake, waits);
     fake.command("xid 4 95");
     await until(() => ready() === GPUS - 2, "Xid 95");
     expect(conditionsOf("NVMLReady").filter((condition) => condition?.message.includes("95")).length).toBe(1);

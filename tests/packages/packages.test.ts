@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createFakeNvml, type FakeNvml } from "../../src/testing/fake-nvml.ts";
+import { waitsForEvents } from "../support/nvml-events.ts";
 import {
   eventually,
   mainPid,
@@ -83,6 +84,7 @@ async function servesGpus(machine: SystemdMachine, driver: FakeNvml): Promise<vo
   await machine.must("systemctl", "restart", UNIT);
   const get = ["device-api-server", "get", TARGET];
   await eventually(machine, get, /(^GPU-.*True.*\n){2}/m);
+  await waitsForEvents(driver);
   driver.command("xid 0 79");
   await eventually(machine, get, /^GPU-.*False.*$/m);
   const refused = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "device-api-server", "get", TARGET];
