@@ -6,6 +6,9 @@ import { createFakeMachine, NvmlHost } from "../support/nvml-host.ts";
 
 const FAST = ["--period-ms=50"];
 
+const waitsForEvents = (host: NvmlHost) =>
+  host.message("pulse", ({ eventThread }) => eventThread?.name === "nvmlEventSetWait_v2");
+
 test("a host says that it is ready, then gives rounds, and ends when it is asked to", async () => {
   using machine = createFakeMachine(8);
   await using host = new NvmlHost(machine, FAST);
@@ -20,6 +23,8 @@ test("a host says that it is ready, then gives rounds, and ends when it is asked
   expect(gpu).toMatchObject({ lost: false, failures: [], product: "NVIDIA H100 80GB HBM3", recoveryAction: 0 });
   expect(gpu?.nvLinks.map(({ link }) => link)).toEqual(Array.from({ length: 18 }, (_, link) => link));
   expect(host.messages.find(({ kind }) => kind !== "pulse")?.kind).toBe("ready");
+  // A thread that is in the middle of the registration would not be waited for for long.
+  await waitsForEvents(host);
   host.process.kill("SIGTERM");
   expect(await host.ended()).toBe(0);
   expect(machine.control("calls nvmlShutdown")).toBe("nvmlShutdown 1\n");
@@ -58,7 +63,7 @@ test("events come in order, each with its GPU, and a round follows at once", asy
   const { round } = await host.message("round");
   const uuids = round.gpus.map(({ uuid }) => uuid);
   // Events from before the registration are lost; a round follows it.
-  await host.message("pulse", ({ eventThread }) => eventThread?.name === "nvmlEventSetWait_v2");
+  await waitsForEvents(host);
   const rounds = host.all("round").length;
   for (const [gpu, xid] of [
     [3, 79],
