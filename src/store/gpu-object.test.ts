@@ -90,6 +90,18 @@ describe("a GPU object", () => {
     expect([deleted.resourceVersion, deleted.spec?.uuid]).toEqual([BigInt(VERSION + 1), "GPU-0"]);
   });
 
+  test("is left as it was by the one that replaces it", () => {
+    const since = { seconds: 1n, nanos: 0 };
+    const conditions = ["Ready", "A", "B"].map(
+      (type) => ({ type, status: "True", reason: "", message: "", since }) as const,
+    );
+    const object = new GpuObject("gpu-0", "GPU-0", VERSION, { conditions, action: "" });
+    const [before, bytes] = [[...object.status.conditions], Buffer.from(object.getReply)];
+    new GpuObject("gpu-0", "GPU-0", VERSION + 1, { conditions: conditions.slice(0, 2), action: "" }, object);
+    object.deletedAt(VERSION + 2);
+    expect([object.status.conditions, Buffer.from(object.getReply)]).toEqual([before, bytes]);
+  });
+
   test("cannot be changed, and gives away messages that can", () => {
     const object = new GpuObject("gpu-0", "GPU-0", VERSION, { conditions: [], action: "" });
     expect(Object.isFrozen(object) && Object.isFrozen(object.status)).toBe(true);

@@ -28,8 +28,8 @@ export class HandedOut {
       if (Bun.hash(bytes) !== hash) throw new Error(`${bytes.length} bytes were changed after they were handed out`);
     }
     for (const [list, then] of this.#lists) {
-      const isSame = list.length === then.length && list.every((item, i) => item === then[i]);
-      if (!isSame) throw new Error(`a list of ${then.length} was changed after it was handed out`);
+      if (!Bun.deepEquals(list, then, true))
+        throw new Error(`a list of ${then.length} was changed after it was handed out`);
     }
     return this.#bytes.size;
   }

@@ -20,7 +20,6 @@ const WEIGHTS = {
   "list unanswered": 3,
   "watch in trouble": 10,
   "watch ends early": 5,
-  "watch replays": 4,
 };
 
 /** What a server that comes back has to fill itself again. */
@@ -103,11 +102,6 @@ const FAULTS: Readonly<Record<keyof typeof WEIGHTS, (world: World) => number>> =
   },
   "watch ends early"({ server, prng }) {
     server.troubles.push({ call: "watch", what: "ends", after: prng.below(4) });
-    server.cut("UNAVAILABLE");
-    return 0;
-  },
-  "watch replays"({ server }) {
-    server.troubles.push({ call: "watch", what: "replays" });
     server.cut("UNAVAILABLE");
     return 0;
   },

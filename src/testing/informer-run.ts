@@ -66,7 +66,9 @@ class InformerRun {
     this.#prng = prng;
     this.#count = count;
     this.#latency = () => 1 + prng.below(20);
-    this.#server = new SimulatedServer(this.#time, this.#latency);
+    const hasHistory = !prng.chance(20);
+    if (!hasHistory) count("servers without history");
+    this.#server = new SimulatedServer(this.#time, this.#latency, hasHistory);
     const runtime = { clock: this.#time, scheduler: this.#time, random: () => prng.next() / 2 ** 32 };
     const failHook = () => {
       if (prng.chance(10)) throw new Error("a hook throws");

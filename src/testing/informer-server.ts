@@ -26,10 +26,8 @@ export type Trouble =
   /** Before or after the server has read its state. */
   | { readonly call: "list"; readonly what: "fails" | "breaks"; readonly code: ErrorCode }
   | { readonly call: "watch"; readonly what: "fails"; readonly code: ErrorCode }
-  /** Ends with OK when it has brought so many events of the past. */
-  | { readonly call: "watch"; readonly what: "ends"; readonly after: number }
-  /** Begins with what is there, as servers do that have no history: no watch goes on from what was before. */
-  | { readonly call: "watch"; readonly what: "replays" };
+  /** Ends with OK when it has brought so many of the events that it begins with. */
+  | { readonly call: "watch"; readonly what: "ends"; readonly after: number };
 
 interface Watch {
   readonly call: SimulatedCall;
@@ -40,9 +38,15 @@ interface Watch {
 /**
  * A server that keeps the contract, on a network that does not: calls take time, are refused, cut, never answered. It
  * dies and comes back with other objects, and with its clock set anew.
+ *
+ * Or one without a history: each watch begins with what is there, in any order, and no version is refused. On that,
+ * nothing is deleted between a list and the watch after it, since nobody could notice.
  */
 export class SimulatedServer implements ListerWatcher<SimObject> {
   readonly #time: SimulatedTime;
+  readonly #hasHistory: boolean;
+  /** A list was made, and no call has come since. */
+  #hasListed = false;
   /** How long a message takes now, in ms. */
   latency: () => number;
   /** Nobody listens until then; calls that are open go on. */
@@ -61,8 +65,9 @@ export class SimulatedServer implements ListerWatcher<SimObject> {
   #version = 0;
   #states = 0;
 
-  constructor(time: SimulatedTime, latency: () => number) {
+  constructor(time: SimulatedTime, latency: () => number, hasHistory = true) {
     this.#time = time;
+    this.#hasHistory = hasHistory;
     this.latency = latency;
     this.restart();
   }
@@ -93,13 +98,14 @@ export class SimulatedServer implements ListerWatcher<SimObject> {
 
   remove(name: string): void {
     const old = this.#objects.get(resourceKey(name));
-    if (old === undefined) return;
+    if (old === undefined || (this.#hasListed && !this.#hasHistory)) return;
     this.#objects.delete(resourceKey(name));
     this.#publish("DELETED", this.#next(old.name, true));
   }
 
   /** Every open call ends with that. */
   cut(code: ErrorCode): void {
+    this.#hasListed = false;
     for (const end of [...this.#calls.values()]) end(code);
   }
 
@@ -153,24 +159,25 @@ export class SimulatedServer implements ListerWatcher<SimObject> {
     else if (this.#refusing) call.send(() => this.#end(call, "UNAVAILABLE"));
     else if (trouble?.what === "fails") this.#end(call, trouble.code);
     else if (trouble?.what === "breaks") call.send(() => this.#end(call, trouble.code));
-    else call.send(() => answer(reply));
+    else {
+      this.#hasListed = true;
+      call.send(() => answer(reply));
+    }
   }
 
   #startWatch(watch: Watch, after: number): void {
+    this.#hasListed = false;
     const trouble = this.#take("watch");
     const refusal = this.#refuseWatch(trouble, after);
     if (refusal !== undefined) {
       watch.call.send(() => this.#end(watch.call, refusal));
       return;
     }
-    const past = this.#history.filter(({ object }) => Number(object.resourceVersion) > after);
-    if (trouble?.what === "replays") {
-      for (const object of this.#objects.values()) this.#send(watch, { type: "ADDED", object });
-      this.#version++;
-      this.expire(false);
-    }
-    const count = trouble?.what === "ends" ? trouble.after : past.length;
-    for (const event of past.slice(0, count)) this.#send(watch, event);
+    const begin = this.#hasHistory
+      ? this.#history.filter(({ object }) => Number(object.resourceVersion) > after)
+      : [...this.#objects.values()].map((object) => ({ type: "ADDED", object }) as const);
+    const count = trouble?.what === "ends" ? trouble.after : begin.length;
+    for (const event of begin.slice(0, count)) this.#send(watch, event);
     if (trouble?.what === "ends") this.#finish(watch);
     else this.#watches.add(watch);
   }
@@ -178,7 +185,8 @@ export class SimulatedServer implements ListerWatcher<SimObject> {
   #refuseWatch(trouble: Trouble | undefined, after: number): ErrorCode | undefined {
     if (this.#refusing) return "UNAVAILABLE";
     if (trouble?.what === "fails") return trouble.code;
-    return after < this.#oldest || after > this.#version ? "OUT_OF_RANGE" : undefined;
+    const isKnown = !this.#hasHistory || (after >= this.#oldest && after <= this.#version);
+    return isKnown ? undefined : "OUT_OF_RANGE";
   }
 
   #end(call: SimulatedCall, code: ErrorCode): void {

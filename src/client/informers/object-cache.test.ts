@@ -136,6 +136,34 @@ describe("an event", () => {
     expect([cache.resourceVersion, ...held()]).toEqual(["9", "a@5"]);
   });
 
+  test("that the watch begins with is as new as its version, whatever came before it", () => {
+    const { cache, held } = createCache();
+    cache.replace(listOf(9, thing("a", 5), thing("b", 6)));
+    const begins = (name: string, version: number) =>
+      show(cache.apply({ type: "ADDED", object: thing(name, version) }, true));
+    expect(begins("c", 14)).toEqual(["Added c 14"]);
+    expect(begins("a", 12)).toEqual(["Updated a 5->12"]);
+    expect(begins("d", 10)).toEqual(["Added d 10"]);
+    expect(begins("b", 6)).toEqual([]);
+    expect([cache.resourceVersion, ...held()]).toEqual(["14", "a@12", "b@6", "c@14", "d@10"]);
+  });
+
+  test.each([
+    ["MODIFIED", "a", 12, true],
+    ["DELETED", "a", 12, true],
+    ["ADDED", "a", 4, true],
+    ["ADDED", "d", 9, true],
+    ["ADDED", "a", 12, false],
+    ["ADDED", "d", 10, false],
+  ] as const)("%s of %s at version %d, where beginning is %s, asks for a list", (type, name, version, opening) => {
+    const { cache, held } = createCache();
+    cache.replace(listOf(9, thing("a", 5)));
+    cache.apply({ type: "ADDED", object: thing("c", 14) }, true);
+    const object = thing(name, version);
+    expect(errorOf(() => cache.apply({ type, object }, opening))).toStartWith("OUT_OF_RANGE: the watch went back");
+    expect([cache.resourceVersion, ...held()]).toEqual(["14", "a@5", "c@14"]);
+  });
+
   test("that is older than an object which the list had too early is passed over", () => {
     const { cache, apply, held } = createCache();
     cache.replace(listOf(9, thing("a", 12)));

@@ -30,6 +30,8 @@ export class ObjectCache<T> {
   readonly #transform: (object: T) => T;
   /** The version up to which all is known; undefined before the first list. */
   #version: bigint | undefined;
+  /** That of the latest list. */
+  #listVersion: bigint | undefined;
   readonly #versions = new Map<string, bigint>();
 
   /** `transform` must not throw. */
@@ -62,19 +64,25 @@ export class ObjectCache<T> {
       deltas.push(this.#set(key, object, version, isInInitialList));
     }
     this.#version = listVersion;
+    this.#listVersion = listVersion;
     return deltas;
   }
 
   /**
    * At most one delta. Throws ApiError, and changes nothing, where the event cannot be believed: OUT_OF_RANGE where it
-   * goes back behind what is held, so that only a list can tell what is true.
+   * goes back behind what is held, so that only a list can tell what is true. `opening` says that the list was the
+   * latest but for objects which the watch has begun with, in any order: each of them is as new as its own version.
    */
-  apply({ type, object }: WatchEvent<T>): Delta<T>[] {
+  apply({ type, object }: WatchEvent<T>, opening = false): Delta<T>[] {
     const key = this.#keyOf(object);
     const version = this.#versionOf(object);
     const held = this.#versions.get(key);
     if (this.#version === undefined || version <= this.#version) {
       if (held === version && type !== "DELETED") return [];
+      const known = held ?? this.#listVersion;
+      if (opening && type === "ADDED" && known !== undefined && known < version) {
+        return [this.#set(key, object, version, false)];
+      }
       const back = `the watch went back from version ${this.resourceVersion} to version ${version} of ${key}`;
       throw new ApiError("OUT_OF_RANGE", back);
     }

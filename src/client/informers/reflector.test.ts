@@ -12,6 +12,8 @@ class Harness implements Disposable {
   readonly source = new ScriptedSource();
   readonly faults: ReflectorFault[] = [];
   readonly applied: WatchEvent<Thing>[] = [];
+  /** What the sink was told with each event. */
+  readonly openings: boolean[] = [];
   readonly #stop = new AbortController();
   ended = false;
 
@@ -22,7 +24,8 @@ class Harness implements Disposable {
       replace: (list: { readonly resourceVersion: string }) => {
         version = list.resourceVersion;
       },
-      apply: (event: WatchEvent<Thing>) => {
+      apply: (event: WatchEvent<Thing>, opening: boolean) => {
+        this.openings.push(opening);
         if (event.object.name === "held") return;
         if (event.object.name === "refused") throw new ApiError("OUT_OF_RANGE", "the watch went back");
         version = event.object.resourceVersion;
@@ -142,12 +145,13 @@ describe("a reflector", () => {
   test("lists again at once when the version has expired while the watch was away", () => {
     using harness = new Harness();
     harness.listed(7);
+    harness.sends("a", 8);
     harness.watchFails("UNAVAILABLE");
     harness.time.advance(400);
     harness.watchFails("OUT_OF_RANGE");
-    expect(harness.calls).toEqual([2, "7", "7"]);
+    expect(harness.calls).toEqual([2, "7", "8"]);
     harness.listed(20);
-    expect(harness.calls).toEqual([2, "7", "7", "20"]);
+    expect(harness.calls).toEqual([2, "7", "8", "20"]);
     expect(harness.told).toEqual(["watch UNAVAILABLE 400", "watch OUT_OF_RANGE 0"]);
   });
 
@@ -190,14 +194,17 @@ describe("a reflector", () => {
     expect(harness.told).toEqual([]);
   });
 
-  test.each(["nothing", "what is held"])("waits before it goes on where a watch ends at once with %s", (what) => {
+  test.each([
+    ["nothing", [2, "7"]],
+    ["what is held", [1, "7", "7"]],
+  ] as const)("waits before it goes on where a watch ends at once with %s", (what, calls) => {
     using harness = new Harness();
     harness.listed(7);
     if (what !== "nothing") harness.sends("held", 7);
     harness.watchEnds();
     expect(harness.calls).toEqual([1, "7"]);
     harness.time.advance(400);
-    expect(harness.calls).toEqual([1, "7", "7"]);
+    expect(harness.calls).toEqual(calls);
   });
 
   test("leaves a watch for a list where it was to go on and begins with what is there", () => {
@@ -213,13 +220,13 @@ describe("a reflector", () => {
   });
 
   test.each(["UNAVAILABLE", "OK"] as const)(
-    "goes on with a list after a watch that began with what is there and ended with %s",
+    "goes on with a list after a watch that began with an object, which may have been there, and ended with %s",
     (end) => {
       using harness = new Harness();
       harness.listed(7);
       harness.sends("held", 7, "ADDED");
-      harness.sends("a", 8, "ADDED");
-      expect(harness.calls).toEqual([1, "7"]);
+      harness.sends("a", 8, "MODIFIED");
+      harness.time.advance(1_000);
       if (end === "OK") harness.watchEnds();
       else harness.watchFails(end);
       harness.time.advance(400);
@@ -234,6 +241,60 @@ describe("a reflector", () => {
     harness.watchFails("UNAVAILABLE");
     harness.time.advance(400);
     expect(harness.calls).toEqual([2, "0"]);
+  });
+
+  test("waits before the next list where watches bring something, end at once and cannot be gone on from", () => {
+    using harness = new Harness();
+    for (let lists = 1; lists < 4; lists++) {
+      harness.listed(7);
+      harness.sends("a", 7 + lists, "ADDED");
+      harness.watchEnds();
+      expect(harness.source.lists.length).toBe(lists);
+      harness.time.advance(200 * 2 ** lists);
+      expect(harness.source.lists.length).toBe(lists + 1);
+    }
+  });
+
+  test("lists at once, if once, where a watch that was gone on with ends and cannot be gone on from", () => {
+    using harness = new Harness();
+    harness.listed(7);
+    harness.sends("a", 8);
+    harness.watchFails("UNAVAILABLE");
+    harness.time.advance(400);
+    harness.sends("b", 9, "ADDED");
+    harness.watchEnds();
+    expect(harness.calls).toEqual([2, "7", "8"]);
+  });
+
+  test("says of what a watch begins with that it may have been there", () => {
+    using harness = new Harness();
+    harness.listed(7);
+    for (const [version, type] of [
+      [8, "ADDED"],
+      [9, "ADDED"],
+      [10, "MODIFIED"],
+      [11, "ADDED"],
+    ] as const) {
+      harness.sends("a", version, type);
+    }
+    expect(harness.openings).toEqual([true, true, false, false]);
+  });
+
+  test("says of nothing that a watch goes on with that it may have been there", () => {
+    using harness = new Harness();
+    harness.listed(7);
+    harness.sends("a", 8);
+    harness.watchFails("UNAVAILABLE");
+    harness.time.advance(400);
+    harness.sends("b", 9, "ADDED");
+    expect(harness.openings).toEqual([false, false]);
+  });
+
+  test("lists when a watch that never brought anything is to be renewed", () => {
+    using harness = new Harness();
+    harness.listed(7);
+    harness.time.advance(450_000);
+    expect([harness.calls, harness.source.watches[0]?.closed]).toEqual([[2, "7"], true]);
   });
 
   test("renews a watch after five minutes and a part of five more", () => {

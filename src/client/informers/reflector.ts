@@ -10,7 +10,8 @@ export type ReflectorRuntime = Pick<ClientSystem, "clock" | "scheduler" | "rando
 /** Where what was read goes. What it throws counts as a fault of the list or watch it came from. */
 export interface ReflectorSink<T> {
   replace(list: ResourceList<T>): void;
-  apply(event: WatchEvent<T>): void;
+  /** `opening`: the watch followed a list and has brought nothing but ADDED, which may be what is there, in any order. */
+  apply(event: WatchEvent<T>, opening: boolean): void;
   /** Whether there is an object of that name, in whatever state. */
   holds(object: T): boolean;
   /** The version after which a watch goes on. */
@@ -60,9 +61,6 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** A watch from here begins with what is there, by the contract. */
-const BEGINNINGS: readonly string[] = ["", "0"];
-
 /**
  * Keeps a sink at the state of a server: lists, watches from the version of the list, goes on after the last event
  * when a watch ends, and lists again when that is not possible.
@@ -72,9 +70,10 @@ const BEGINNINGS: readonly string[] = ["", "0"];
  * list after 30 s, a silent watch after 5 to 10 min, or when the connection's keepalive finds out.
  *
  * Some servers have no history and begin each watch with what is there, in any order and without a word on what was
- * deleted. Nothing goes on after such a watch, for a part of it says nothing about the rest; and one that was to go on
- * is left for a list. Does not promise, on such a server: to notice before the next list what was deleted between a
- * list and the watch after it.
+ * deleted; every server does so after version 0. A part of that says nothing about the rest. So a watch is only gone on
+ * from where its first event was a change of what had been listed: else a list follows it. Does not promise, on a server
+ * without a history: to notice before the watch ends, after 5 to 10 min at the latest, what was deleted between a list
+ * and the watch after it.
  */
 export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
@@ -131,7 +130,9 @@ export class Reflector<T> {
     const end = () => ending.abort();
     signal.addEventListener("abort", end);
     const renewal = scheduler.setTimer(end, lifeMs);
-    let resumable = !BEGINNINGS.includes(resourceVersion);
+    let resumable = !listed;
+    let isFirst = true;
+    let opening = listed;
     const outcome = (): Outcome => ({
       did: "watch",
       broughtNews: sink.resourceVersion !== resourceVersion,
@@ -142,11 +143,12 @@ export class Reflector<T> {
       for await (const event of source.watch({ signal: ending.signal, resourceVersion })) {
         // What came too late is sent again by the next watch.
         if (ending.signal.aborted) break;
-        if (event.type === "ADDED" && sink.holds(event.object)) {
-          if (!listed) throw notResumed(resourceVersion);
-          resumable = false;
-        }
-        sink.apply(event);
+        const added = event.type === "ADDED";
+        if (added && !listed && sink.holds(event.object)) throw notResumed(resourceVersion);
+        if (isFirst) resumable = !added;
+        isFirst = false;
+        opening &&= added;
+        sink.apply(event, opening);
       }
       return outcome();
     } catch (error) {
@@ -164,7 +166,9 @@ function nextStep(outcome: Outcome, listedSinceWait: boolean): { readonly step: 
   if (outcome.did === "list") return { step: failed === undefined ? "watch" : "list", wait: failed !== undefined };
   const lived = outcome.livedMs >= WORKED_MS;
   const again: Step = outcome.resumable ? "watch" : "list";
-  if (failed === undefined) return { step: again, wait: !lived && !outcome.broughtNews };
+  // A list that is not free has to wait, too, where a watch ends at once and again.
+  const free = outcome.broughtNews && (again === "watch" || !listedSinceWait);
+  if (failed === undefined) return { step: again, wait: !lived && !free };
   // One list is free: else two backoffs could lie between a restart of the server and the state after it.
   if (isExpired(failed.error)) return { step: "list", wait: listedSinceWait && !lived };
   // The server, or this connection to it, was gone for a moment; its history may still have what was missed.

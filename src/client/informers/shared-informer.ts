@@ -178,7 +178,7 @@ class Informer<T> implements SharedInformer<T> {
         this.#synced.set();
         for (const runner of this.#runners.keys()) runner.listed();
       },
-      apply: (event) => this.#distribute(cache.apply(event)),
+      apply: (event, opening) => this.#distribute(cache.apply(event, opening)),
       holds: (object) => cache.holds(object),
       get resourceVersion() {
         return cache.resourceVersion;
