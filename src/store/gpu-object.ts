@@ -46,8 +46,8 @@ export class GpuObject {
     this.name = name;
     this.uuid = uuid;
     this.version = version;
-    // Not its list, too: the runtime keeps a frozen array in a form that makes each read of it slow, a third of all
-    // that an update costs. Tests see that nobody changes one.
+    // Not its list, too: the runtime keeps a frozen array in a form that makes each read of it slow, a quarter of all
+    // that an update costs the store. Tests see that nobody changes one.
     this.status = Object.freeze(status);
     this.#head = isSame ? before.#head : encodeHead(name, uuid);
     const known = before && { conditions: before.status.conditions, fields: before.#conditions };
