@@ -10,7 +10,7 @@ export type ReflectorRuntime = Pick<ClientSystem, "clock" | "scheduler" | "rando
 /** Where what was read goes. What it throws counts as a fault of the list or watch it came from. */
 export interface ReflectorSink<T> {
   replace(list: ResourceList<T>): void;
-  /** `opening`: the watch followed a list and has brought nothing but ADDED, which may be what is there, in any order. */
+  /** `opening`: the watch followed a list and has brought ADDED alone, which may be what is there, in any order. */
   apply(event: WatchEvent<T>, opening: boolean): void;
   /** Whether there is an object of that name, in whatever state. */
   holds(object: T): boolean;
@@ -70,10 +70,10 @@ interface Failure {
  * list after 30 s, a silent watch after 5 to 10 min, or when the connection's keepalive finds out.
  *
  * Some servers have no history and begin each watch with what is there, in any order and without a word on what was
- * deleted; every server does so after version 0. A part of that says nothing about the rest. So a watch is only gone on
- * from where its first event was a change of what had been listed: else a list follows it. Does not promise, on a server
- * without a history: to notice before the watch ends, after 5 to 10 min at the latest, what was deleted between a list
- * and the watch after it.
+ * deleted; every server does so after version 0. A part of that says nothing about the rest. So a watch is only gone
+ * on from where its first event was a change of what had been listed: else a list follows it. Does not promise, on a
+ * server without a history: to notice before the watch ends, after 5 to 10 min at the latest, what was deleted between
+ * a list and the watch after it.
  */
 export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
