@@ -3,6 +3,7 @@ import { type Gpu, GpuService, type WatchGpusResponse } from "../../src/gen/devi
 import { createFakeNvml, type FakeNvml, type FakeNvmlOptions } from "../../src/testing/fake-nvml.ts";
 import { type RunningBinary, spawnBinary } from "./binary.ts";
 import { BYSTANDER, Bystander } from "./bystander.ts";
+import { waitsForEvents } from "./nvml-events.ts";
 import { type StreamReader, TestClient } from "./test-client.ts";
 
 export interface NvmlServerOptions extends FakeNvmlOptions {
@@ -79,8 +80,7 @@ export class NvmlServer implements AsyncDisposable {
   /** The states of all GPUs when each has been read, and one, not the last, has a fault. */
   async withOneFault(): Promise<ReadonlyMap<string, Gpu>> {
     await this.ready();
-    // The first round may come before the registration, and events from before that are nobody's.
-    await this.until(() => this.fake.calls("nvmlEventSetWait_v2") > 0, "events are waited for");
+    await waitsForEvents(this.fake);
     this.fake.command(`xid 1 ${RESET_XID}`);
     const isTold = () => {
       const all = [...this.states().values()];

@@ -70,6 +70,14 @@ class Harness implements Disposable {
     drainMicrotasks();
   }
 
+  /** The first watch has brought a change and was cut; the second goes on from there. */
+  goOnFrom8(): void {
+    this.listed(7);
+    this.sends("a", 8);
+    this.watchFails("UNAVAILABLE");
+    this.time.advance(400);
+  }
+
   stop(): void {
     this.#stop.abort();
     drainMicrotasks();
@@ -144,10 +152,7 @@ describe("a reflector", () => {
 
   test("lists again at once when the version has expired while the watch was away", () => {
     using harness = new Harness();
-    harness.listed(7);
-    harness.sends("a", 8);
-    harness.watchFails("UNAVAILABLE");
-    harness.time.advance(400);
+    harness.goOnFrom8();
     harness.watchFails("OUT_OF_RANGE");
     expect(harness.calls).toEqual([2, "7", "8"]);
     harness.listed(20);
@@ -209,10 +214,7 @@ describe("a reflector", () => {
 
   test("leaves a watch for a list where it was to go on and begins with what is there", () => {
     using harness = new Harness();
-    harness.listed(7);
-    harness.sends("a", 8);
-    harness.watchFails("UNAVAILABLE");
-    harness.time.advance(400);
+    harness.goOnFrom8();
     expect(harness.calls).toEqual([1, "7", "8"]);
     harness.sends("held", 9, "ADDED");
     expect([harness.calls, harness.source.watches[1]?.closed]).toEqual([[2, "7", "8"], true]);
@@ -257,10 +259,7 @@ describe("a reflector", () => {
 
   test("lists at once, if once, where a watch that was gone on with ends and cannot be gone on from", () => {
     using harness = new Harness();
-    harness.listed(7);
-    harness.sends("a", 8);
-    harness.watchFails("UNAVAILABLE");
-    harness.time.advance(400);
+    harness.goOnFrom8();
     harness.sends("b", 9, "ADDED");
     harness.watchEnds();
     expect(harness.calls).toEqual([2, "7", "8"]);
@@ -282,10 +281,7 @@ describe("a reflector", () => {
 
   test("says of nothing that a watch goes on with that it may have been there", () => {
     using harness = new Harness();
-    harness.listed(7);
-    harness.sends("a", 8);
-    harness.watchFails("UNAVAILABLE");
-    harness.time.advance(400);
+    harness.goOnFrom8();
     harness.sends("b", 9, "ADDED");
     expect(harness.openings).toEqual([false, false]);
   });
