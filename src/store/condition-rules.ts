@@ -44,8 +44,7 @@ export class ConditionReader {
   }
 
   verdict(type: string, status: ConditionStatus): Verdict {
-    if (status === "Unknown") return "unknown";
-    return (status === "True") === this.#traitsOf(type).inverted ? "bad" : "good";
+    return verdictOf(status, this.#traitsOf(type));
   }
 
   /** Whether the type has a say in Ready and in the advice. */
@@ -55,9 +54,8 @@ export class ConditionReader {
 
   /** Whether it is a fault, of a type that has that say. */
   isCountingFault(type: string, status: ConditionStatus): boolean {
-    if (status === "Unknown") return false;
-    const { counts, inverted } = this.#traitsOf(type);
-    return counts && (status === "True") === inverted;
+    const traits = this.#traitsOf(type);
+    return traits.counts && verdictOf(status, traits) === "bad";
   }
 
   #traitsOf(type: string): TypeTraits {
@@ -68,6 +66,11 @@ export class ConditionReader {
     this.#traits.set(type, traits);
     return traits;
   }
+}
+
+function verdictOf(status: ConditionStatus, { inverted }: TypeTraits): Verdict {
+  if (status === "Unknown") return "unknown";
+  return (status === "True") === inverted ? "bad" : "good";
 }
 
 /** One expression for all patterns; without a pattern it matches nothing. */

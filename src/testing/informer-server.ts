@@ -65,7 +65,7 @@ export class SimulatedServer implements ListerWatcher<SimObject> {
   #version = 0;
   #states = 0;
 
-  constructor(time: SimulatedTime, latency: () => number, hasHistory = true) {
+  constructor(time: SimulatedTime, latency: () => number, hasHistory: boolean) {
     this.#time = time;
     this.#hasHistory = hasHistory;
     this.latency = latency;

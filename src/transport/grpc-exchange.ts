@@ -96,9 +96,8 @@ export class GrpcExchange implements StreamEvents {
     const stream = this.#stream;
     if (stream.isClosed) return false;
     this.sendHeaders();
-    const bytes = PREFIX_BYTES + message.length;
-    if (stream.queue.length === 0 && stream.takesWhole(bytes)) {
-      stream.sendFrame(messageFrame(stream.id, message), bytes);
+    if (!this.mustWait(message.length)) {
+      stream.sendFrame(messageFrame(stream.id, message), PREFIX_BYTES + message.length);
       return true;
     }
     // Not as one: the message is the same array for every stream that waits with it.

@@ -130,14 +130,15 @@ export class Reflector<T> {
     const end = () => ending.abort();
     signal.addEventListener("abort", end);
     const renewal = scheduler.setTimer(end, lifeMs);
-    let resumable = !listed;
-    let isFirst = true;
+    /** What the first event says of it. */
+    let resumable: boolean | undefined;
     let opening = listed;
     const outcome = (): Outcome => ({
       did: "watch",
       broughtNews: sink.resourceVersion !== resourceVersion,
       livedMs: clock.monotonicMs() - startedMs,
-      resumable,
+      // One that brought nothing has shown nothing: it is what the one before it was.
+      resumable: resumable ?? !listed,
     });
     try {
       for await (const event of source.watch({ signal: ending.signal, resourceVersion })) {
@@ -145,8 +146,7 @@ export class Reflector<T> {
         if (ending.signal.aborted) break;
         const added = event.type === "ADDED";
         if (added && !listed && sink.holds(event.object)) throw notResumed(resourceVersion);
-        if (isFirst) resumable = !added;
-        isFirst = false;
+        resumable ??= !added;
         opening &&= added;
         sink.apply(event, opening);
       }
